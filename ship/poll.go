@@ -1,0 +1,212 @@
+package ship
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"fluent-bit-defender/fetch"
+	"fluent-bit-defender/record"
+	"fluent-bit-defender/state"
+)
+
+// reader reads one window of a feed; fetch.Client is one.
+type reader interface {
+	Read(ctx context.Context, w fetch.Window, t fetch.Tokens, emit func(fetch.Page) error) (fetch.Result, error)
+}
+
+var (
+	// errClock ends a read whose start was reckoned with a wrong clock.
+	errClock = errors.New("the host's clock differs from Microsoft's")
+	// errTurn ends a read that turned out to be a backfill while enough others are under way.
+	errTurn = errors.New("waiting for a turn to backfill")
+)
+
+// clockTolerance is how far Lookback's start may be off before it is reckoned
+// again with Microsoft's clock.
+const clockTolerance = 30 * time.Second
+
+// poll is one pass over a stream's window.
+type poll struct {
+	*Instance
+	*stream
+	*settings
+	ctx context.Context
+
+	from      time.Time
+	now       time.Time // Microsoft's, when from was reckoned
+	unchecked bool      // from rests on a clock that no answer has confirmed
+
+	backfilling bool // it holds one of the places for backfills
+
+	batch   batch  // being filled
+	scratch []byte // batch.bytes, reused
+	again   []state.Seen
+}
+
+// poll reads what is new in s and queues it for Fluent Bit.
+func (i *Instance) poll(ctx context.Context, s *stream) error {
+	set := s.settings.Load()
+	p := &poll{Instance: i, stream: s, settings: set, ctx: ctx}
+	defer p.endBackfill()
+	if i.buffer.full(s.backfill) || s.backfill && !p.beginBackfill() {
+		return errTurn
+	}
+
+	s.sums.polls++
+	for {
+		p.now = i.clock.now()
+		p.from = s.from(set.tenant.Overlap, set.tenant.Lookback, p.now)
+		p.unchecked = s.watermark.IsZero()
+		result, err := i.reader.Read(ctx, p.window(), set, p.emit)
+		if errors.Is(err, errClock) {
+			continue // the clock has been set by the answer
+		}
+		if err == nil {
+			s.backfill = false
+			i.notePartial(s, result)
+		}
+		return err
+	}
+}
+
+func (p *poll) window() fetch.Window {
+	t := p.tenant
+	return fetch.Window{Feed: p.feed, BaseURL: t.GraphURL, MinSeverity: t.MinSeverity, ServiceSources: t.ServiceSources, From: p.from}
+}
+
+// emit takes one page: drops what was seen, encodes and queues the rest, and
+// moves the watermark when the page completes a slice.
+func (p *poll) emit(page fetch.Page) error {
+	if page.DateKnown {
+		p.clock.set(page.Date)
+	}
+	if p.unchecked {
+		p.unchecked = false
+		if drift := page.Date.Sub(p.now); page.DateKnown && drift.Abs() > clockTolerance {
+			return errClock
+		}
+		p.since = p.from
+	}
+
+	for _, alert := range page.Alerts {
+		p.take(alert, page.Date)
+		if int64(len(p.scratch)) >= p.buffer.batchLimit {
+			if err := p.seal(page.Backfill); err != nil {
+				return err
+			}
+		}
+	}
+	if err := p.seal(page.Backfill); err != nil {
+		return err
+	}
+	if !page.Through.IsZero() && p.advance(page.Through, p.tenant.Overlap) {
+		p.progress()
+	}
+	if page.Backfill && !p.backfill {
+		p.backfill = true
+		if !p.beginBackfill() {
+			return errTurn // what the page brought is on its way; the rest takes its turn
+		}
+	}
+	return nil
+}
+
+// beginBackfill takes one of the places for backfills, if one is free.
+func (p *poll) beginBackfill() bool {
+	p.backfilling = p.backfills.tryAcquire()
+	return p.backfilling
+}
+
+func (p *poll) endBackfill() {
+	if p.backfilling {
+		p.backfills.release()
+	}
+}
+
+// take encodes one alert unless this version of it was taken before.
+func (p *poll) take(alert fetch.Alert, date time.Time) {
+	hash, stamp := p.identify(alert, date)
+	p.sums.read++
+	if known, seen := p.seen[hash]; seen {
+		p.sums.before++
+		if !stamp.Equal(alert.Version) && stamp.Unix()-known > int64(p.tenant.Overlap/time.Second)/2 {
+			// It comes with every answer, whatever the window: remember it longer.
+			p.again = append(p.again, state.Seen{Hash: hash, Stamp: stamp})
+		}
+		return
+	}
+
+	start := len(p.scratch)
+	var outcome record.Outcome
+	p.scratch, outcome = p.encoder.Append(p.scratch, record.Alert{ID: alert.ID, Version: alert.Version, Raw: alert.Raw})
+	if outcome.Unreadable {
+		p.sums.unreadable++
+		p.log(p.stream).Warn("an alert could not be read; it goes out as a record that says so, with its raw text", "reason", outcome.Reason, "id", alert.ID)
+	}
+	if start > 0 && int64(len(p.scratch)) > p.buffer.batchLimit {
+		// It does not fit behind the others: they go first. A failure shows again
+		// at the next seal.
+		rest := bytes.Clone(p.scratch[start:])
+		p.scratch = p.scratch[:start]
+		_ = p.seal(p.backfill)
+		p.scratch = append(p.scratch[:0], rest...)
+	}
+	p.sums.fresh++
+	if p.seen == nil {
+		p.seen = make(map[[16]byte]int64)
+	}
+	p.seen[hash] = stamp.Unix()
+	p.batch.records = append(p.batch.records, entry{
+		end: len(p.scratch), seen: state.Seen{Hash: hash, Stamp: stamp}, id: alert.ID, version: alert.Version,
+	})
+}
+
+// identify names one version of an alert, and says when it may be forgotten.
+// An alert without id or time is named by its whole text.
+func (p *poll) identify(alert fetch.Alert, date time.Time) (hash [16]byte, stamp time.Time) {
+	if alert.ID == "" || alert.Version.IsZero() {
+		sum := sha256.Sum256(alert.Raw)
+		return [16]byte(sum[:16]), date
+	}
+	hash = record.RecordID(p.tenant.ID, p.feed.Name, alert.ID, alert.Version)
+	if alert.Version.Before(p.from) {
+		return hash, date // the answer does not keep to the window
+	}
+	return hash, alert.Version
+}
+
+// seal queues the batch that was being filled, waiting for room.
+func (p *poll) seal(backfill bool) error {
+	if len(p.batch.records) == 0 {
+		return nil
+	}
+	b := p.batch
+	p.batch = batch{}
+	b.bytes = bytes.Clone(p.scratch)
+	p.scratch = p.scratch[:0]
+	if err := p.buffer.put(p.ctx, &p.lane, &b, backfill || p.backfill); err != nil {
+		for _, e := range b.records {
+			delete(p.seen, e.seen.Hash) // never handed over: the next poll must take it again
+		}
+		p.sums.fresh -= int64(len(b.records))
+		p.sums.read -= int64(len(b.records))
+		return err
+	}
+	return nil
+}
+
+// progress sends the watermark on its way behind the records that come before it.
+func (p *poll) progress() {
+	if p.buffer.mark(&p.lane, p.watermark, p.since) {
+		return
+	}
+	// Nothing waits: all of it was taken by Fluent Bit.
+	for _, seen := range p.again {
+		p.seen[seen.Hash] = seen.Stamp.Unix()
+	}
+	p.commits.add(state.Commit{Key: p.key, Watermark: p.watermark, Since: p.since, Add: p.again}, true)
+	p.again = nil
+}

@@ -1,0 +1,119 @@
+package ship
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"fluent-bit-defender/auth"
+	"fluent-bit-defender/config"
+	"fluent-bit-defender/fetch"
+	"fluent-bit-defender/record"
+	"fluent-bit-defender/state"
+)
+
+// stream is one feed of one tenant: what is read, how far, and what waits.
+type stream struct {
+	feed *fetch.Feed
+	key  state.Key
+	lane lane
+
+	// settings are replaced whole when the configuration changes.
+	settings atomic.Pointer[settings]
+
+	// How far it is read: ahead of what is committed. Only the poll that runs
+	// touches these, one at a time.
+	watermark time.Time
+	since     time.Time          // the seen set is complete from here on
+	seen      map[[16]byte]int64 // id + version of what was read, to its stamp in Unix seconds
+	backfill  bool               // the last window did not fit one page
+	partial   time.Time          // since when answers are partial
+	trouble   trouble
+
+	// Schedule; guarded by Instance.mu.
+	due     time.Time
+	phase   float64 // its place in the interval, 0 to 1
+	place   int     // in the schedule's heap, −1 when not in it
+	polling bool
+	removed bool // no longer configured; its token source was given back
+
+	sums sums
+}
+
+// sums account for every alert: read = fresh + before, and what is fresh is taken.
+type sums struct {
+	read, before       int64 // by the poll
+	fresh, unreadable  int64 // by the poll; unreadable ones are fresh too
+	taken              atomic.Int64
+	polls, emptyAnswer int64
+}
+
+// settings are what the configuration says of a stream.
+type settings struct {
+	tenant    config.Tenant
+	tag       string
+	encoder   *record.Flat
+	source    *auth.Source
+	sourceKey sourceKey
+	scope     string
+}
+
+// Token returns an access token for the feed's API (fetch.Tokens).
+func (s *settings) Token(ctx context.Context) (string, error) {
+	token, err := s.source.Token(ctx, s.scope)
+	if err != nil {
+		return "", err
+	}
+	return token.AccessToken, nil
+}
+
+// Reject drops an access token that the API refused (fetch.Tokens).
+func (s *settings) Reject(access string) { s.source.Reject(s.scope, access) }
+
+// restore puts the stream where its checkpoint was committed.
+func (s *stream) restore(cp state.Checkpoint) {
+	s.watermark, s.since = cp.Watermark, cp.Since
+	if len(cp.Seen) > 0 {
+		s.seen = make(map[[16]byte]int64, len(cp.Seen))
+	}
+	for _, seen := range cp.Seen {
+		s.seen[seen.Hash] = seen.Stamp.Unix()
+	}
+}
+
+// from is where the next poll begins.
+func (s *stream) from(overlap, lookback time.Duration, now time.Time) time.Time {
+	if s.watermark.IsZero() {
+		return now.Add(-lookback)
+	}
+	// Not further back than the seen set knows, or a wider Overlap would
+	// deliver again what it does not remember.
+	return maxTime(s.watermark.Add(-overlap), s.since)
+}
+
+// advance moves the watermark to through and forgets what no poll can meet
+// again. It reports whether the watermark moved.
+func (s *stream) advance(through time.Time, overlap time.Duration) bool {
+	if !through.After(s.watermark) {
+		return false
+	}
+	s.watermark = through
+	since := through.Add(-overlap)
+	if since.After(s.since) {
+		s.since = since
+		s.forget()
+	}
+	return true
+}
+
+func (s *stream) forget() {
+	limit := s.since.Unix()
+	for hash, stamp := range s.seen {
+		if stamp < limit {
+			delete(s.seen, hash)
+		}
+	}
+	if len(s.seen) == 0 {
+		s.seen = nil // a map keeps its size for ever
+	}
+}
