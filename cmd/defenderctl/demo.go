@@ -1,0 +1,6 @@
+package main
+
+type demoCommand struct{}
+
+// Run is written next.
+func (demoCommand) Run(out *console) error { panic("being written") }
