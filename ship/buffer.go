@@ -121,11 +121,11 @@ func (w *buffer) full(backfill bool) bool {
 	return w.waiting > 0 && w.waiting+w.batchLimit > limit
 }
 
-// waitingBytes is what waits now.
-func (w *buffer) waitingBytes() int64 {
+// waits reports whether a batch of l waits.
+func (w *buffer) waits(l *lane) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.waiting
+	return len(l.batches) > 0
 }
 
 // next takes the lane whose turn it is out of the round, or nil. Only Collect

@@ -89,7 +89,7 @@ func TestPutGoesOnWhenThereIsRoom(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		if got := w.waitingBytes(); got != 60 {
+		if got := w.waiting; got != 60 {
 			t.Errorf("%d bytes wait, want 60", got)
 		}
 	})
@@ -144,8 +144,8 @@ func TestCheckpointNeverPassesAWaitingBatch(t *testing.T) {
 	if w.mark(l, through.Add(1), through) {
 		t.Error("mark found something waiting in an empty lane")
 	}
-	if w.waitingBytes() != 0 || *l.tenant != 0 {
-		t.Errorf("%d bytes wait, %d of the tenant, want none", w.waitingBytes(), *l.tenant)
+	if w.waiting != 0 || *l.tenant != 0 {
+		t.Errorf("%d bytes wait, %d of the tenant, want none", w.waiting, *l.tenant)
 	}
 }
 
@@ -215,7 +215,7 @@ func TestRefusedRecordIsReplacedOnlyOnEvidence(t *testing.T) {
 	if got := string(l.batches[0].bytes); got != "0 was 50 bytes" {
 		t.Fatalf("the record is %q, want its replacement", got)
 	}
-	if want := int64(len("0 was 50 bytes")); w.waitingBytes() != want || *l.tenant != want || l.batches[0].records[0].end != int(want) {
-		t.Errorf("%d bytes wait, want %d", w.waitingBytes(), want)
+	if want := int64(len("0 was 50 bytes")); w.waiting != want || *l.tenant != want || l.batches[0].records[0].end != int(want) {
+		t.Errorf("%d bytes wait, want %d", w.waiting, want)
 	}
 }

@@ -85,9 +85,9 @@ func (i *Instance) CollectBytes() []byte {
 
 // taken queues the commit of b, which Fluent Bit has taken.
 func (i *Instance) taken(l *lane, b *batch) {
-	through, since := i.buffer.took(l, b)
 	s := l.stream
-	s.sums.taken.Add(int64(len(b.records)))
+	s.sums.taken.Add(int64(len(b.records))) // first: balance looks once nothing waits
+	through, since := i.buffer.took(l, b)
 	seen := make([]state.Seen, len(b.records))
 	for n, e := range b.records {
 		seen[n] = e.seen

@@ -57,6 +57,23 @@ func (m *service) setFail(tenant string, err error) {
 	m.mu.Unlock()
 }
 
+func (m *service) polls(tenants ...string) (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for tenant, reads := range m.reads {
+		if len(tenants) == 0 || slices.Contains(tenants, tenant) {
+			n += reads
+		}
+	}
+	return n
+}
+
+func (m *service) setClock(offset time.Duration) {
+	m.mu.Lock()
+	m.offset = offset
+	m.mu.Unlock()
+}
+
 // Read answers one window in pages of 3 rows (reader). The tenant is known by its GraphURL.
 func (m *service) Read(ctx context.Context, w fetch.Window, _ fetch.Tokens, emit func(fetch.Page) error) (fetch.Result, error) {
 	tenant := strings.TrimPrefix(w.BaseURL, "https://")
@@ -341,11 +358,11 @@ func TestTransientTroubleIsQuietAtFirst(t *testing.T) {
 		e.service.set("contoso", "a", time.Minute)
 		e.start()
 		e.run(60)
-		if e.logged("WARN") != 0 {
+		if e.logged("contoso/alerts") != 0 {
 			t.Errorf("a minute of 503 is not worth a line: %q", e.log)
 		}
 		e.run(600)
-		if e.logged("WARN") != 1 {
+		if e.logged("WARN [input:defender:test] contoso/alerts: ") != 1 {
 			t.Errorf("want one line about ten minutes of 503: %q", e.log)
 		}
 		e.service.setFail("contoso", nil)
@@ -361,11 +378,11 @@ func TestThrottlingIsObeyed(t *testing.T) {
 		e.service.setFail("contoso", &fetch.Error{Kind: fetch.Throttled, Status: 429, RetryAfter: 10 * time.Minute})
 		e.start()
 		e.run(9 * 60)
-		if n := e.service.reads["contoso"]; n != 1 {
+		if n := e.service.polls("contoso"); n != 1 {
 			t.Errorf("%d requests while told to wait 10 minutes, want 1", n)
 		}
 		e.run(3 * 60)
-		if n := e.service.reads["contoso"]; n != 2 {
+		if n := e.service.polls("contoso"); n != 2 {
 			t.Errorf("%d requests after 12 minutes, want 2", n)
 		}
 		e.inst.Stop()
@@ -378,7 +395,7 @@ func TestAWrongHostClockLosesNothing(t *testing.T) {
 		t.Run(offset.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newEngine(t, "contoso")
-				e.service.offset = offset
+				e.service.setClock(offset)
 				e.service.set("contoso", "old", 23*time.Hour)
 				e.service.set("contoso", "new", time.Second)
 				e.start()
@@ -387,7 +404,7 @@ func TestAWrongHostClockLosesNothing(t *testing.T) {
 				e.service.set("contoso", "later", 0)
 				e.run(120)
 				e.inst.Stop()
-				e.service.offset = 0 // the host's clock was set right meanwhile
+				e.service.setClock(0) // the host's clock was set right meanwhile
 				if offset <= 0 {
 					e.service.set("contoso", "newest", 0)
 				}
@@ -400,6 +417,27 @@ func TestAWrongHostClockLosesNothing(t *testing.T) {
 	}
 }
 
+// TestOneWrongDateMovesNoWatermark has one of Microsoft's servers live in the
+// next year for one answer.
+func TestOneWrongDateMovesNoWatermark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, "contoso")
+		e.service.set("contoso", "a", time.Minute)
+		e.start()
+		e.run(100)
+		polls := e.service.polls()
+		e.service.setClock(365 * 24 * time.Hour)
+		for e.service.polls() == polls {
+			e.run(1)
+		}
+		e.service.setClock(0)
+		e.service.set("contoso", "b", 0)
+		e.run(100)
+		e.check(false)
+		e.inst.Stop()
+	})
+}
+
 func TestPollsAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all []string
@@ -409,17 +447,10 @@ func TestPollsAreSpread(t *testing.T) {
 		e := newEngine(t, all...)
 		e.start()
 		e.run(120) // the first round is quicker
-		last := 0
-		count := func() (n int) {
-			for _, reads := range e.service.reads {
-				n += reads
-			}
-			return n
-		}
-		last = count()
+		last := e.service.polls()
 		for second := range 60 {
 			e.run(1)
-			now := count()
+			now := e.service.polls()
 			if polls := now - last; polls < 3 || polls > 7 {
 				t.Errorf("%d polls in second %d, want about 5", polls, second)
 			}
@@ -464,10 +495,10 @@ func TestRemovedTenantsComeBackWithoutRepetition(t *testing.T) {
 		without.Tenants = e.cfg.Tenants[1:]
 		e.inst.apply(&without)
 		e.run(100)
-		reads := e.service.reads["contoso"]
+		reads := e.service.polls("contoso")
 		e.service.set("contoso", "b", 0)
 		e.run(100)
-		if e.service.reads["contoso"] != reads {
+		if e.service.polls("contoso") != reads {
 			t.Error("a removed tenant is still polled")
 		}
 		e.inst.apply(e.cfg)

@@ -104,8 +104,8 @@ func (h *Hub) closeStore(folder string) error {
 
 // source returns the token source of a tenant, made at its first user. A later
 // user with another secret or seed configures the one that is there: the
-// lineage in the state is theirs together.
-func (h *Hub) source(folder string, store auth.Store, t config.Tenant) (sourceKey, *auth.Source) {
+// lineage in the state is theirs together. notice takes remarks about it.
+func (h *Hub) source(folder string, store auth.Store, t config.Tenant, notice func(string)) (sourceKey, *auth.Source) {
 	key := sourceKey{folder, t.Cloud, t.ID, t.ClientID}
 	account := auth.Account{
 		Name: t.Name, LoginURL: t.LoginURL, Cloud: t.Cloud, TenantID: t.ID, ClientID: t.ClientID,
@@ -115,7 +115,7 @@ func (h *Hub) source(folder string, store auth.Store, t config.Tenant) (sourceKe
 	defer h.mu.Unlock()
 	shared := h.sources[key]
 	if shared == nil {
-		shared = &sharedSource{Source: auth.NewSource(account, auth.Options{HTTP: h.http, Store: store}), account: account}
+		shared = &sharedSource{Source: auth.NewSource(account, auth.Options{HTTP: h.http, Store: store, Notice: notice}), account: account}
 		h.sources[key] = shared
 	}
 	shared.users++

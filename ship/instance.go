@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"fluent-bit-defender/config"
@@ -192,10 +191,34 @@ func names(all []string) string {
 
 // clock is Microsoft's, as its answers showed it.
 type clock struct {
-	local  func() time.Time
-	offset atomic.Int64
+	local func() time.Time
+
+	mu       sync.Mutex
+	offset   time.Duration // from local
+	proposed time.Duration // an offset that one answer came with, far from the others
 }
 
-func (c *clock) now() time.Time { return c.local().Add(time.Duration(c.offset.Load())) }
+// clockJump is how far an answer's clock may be from what earlier ones showed
+// before another answer must confirm it.
+const clockJump = time.Hour
 
-func (c *clock) set(date time.Time) { c.offset.Store(int64(date.Sub(c.local()))) }
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.local().Add(c.offset)
+}
+
+// set takes the date of an answer. It is false when that is far from what was
+// known and the first to say so: one server with a wrong clock must not move
+// watermarks past what was never read.
+func (c *clock) set(date time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	offset := date.Sub(c.local())
+	if (offset-c.offset).Abs() > clockJump && (offset-c.proposed).Abs() > clockJump {
+		c.proposed = offset
+		return false
+	}
+	c.offset, c.proposed = offset, offset
+	return true
+}

@@ -19,14 +19,18 @@ type reader interface {
 
 var (
 	// errClock ends a read whose start was reckoned with a wrong clock.
-	errClock = errors.New("the host's clock differs from Microsoft's")
+	errClock = errors.New("Microsoft's answers do not agree on the time (Date header), so there is no telling how far back Lookback goes; look for a proxy that changes it")
 	// errTurn ends a read that turned out to be a backfill while enough others are under way.
 	errTurn = errors.New("waiting for a turn to backfill")
 )
 
-// clockTolerance is how far Lookback's start may be off before it is reckoned
-// again with Microsoft's clock.
-const clockTolerance = 30 * time.Second
+const (
+	// clockTolerance is how far Lookback's start may be off before it is reckoned
+	// again with Microsoft's clock.
+	clockTolerance = 30 * time.Second
+	// clockAttempts are enough to hear of a wrong clock, to have it confirmed and to read.
+	clockAttempts = 4
+)
 
 // poll is one pass over a stream's window.
 type poll struct {
@@ -55,18 +59,18 @@ func (i *Instance) poll(ctx context.Context, s *stream) error {
 		return errTurn
 	}
 
-	s.sums.polls++
-	for {
+	for attempt := 1; ; attempt++ {
 		p.now = i.clock.now()
 		p.from = s.from(set.tenant.Overlap, set.tenant.Lookback, p.now)
 		p.unchecked = s.watermark.IsZero()
 		result, err := i.reader.Read(ctx, p.window(), set, p.emit)
-		if errors.Is(err, errClock) {
-			continue // the clock has been set by the answer
+		if errors.Is(err, errClock) && attempt < clockAttempts {
+			continue // the answer has set the clock, or the next one confirms it
 		}
 		if err == nil {
 			s.backfill = false
 			i.notePartial(s, result)
+			i.balance(s)
 		}
 		return err
 	}
@@ -80,12 +84,13 @@ func (p *poll) window() fetch.Window {
 // emit takes one page: drops what was seen, encodes and queues the rest, and
 // moves the watermark when the page completes a slice.
 func (p *poll) emit(page fetch.Page) error {
-	if page.DateKnown {
-		p.clock.set(page.Date)
+	confirmed := !page.DateKnown || p.clock.set(page.Date)
+	if !confirmed {
+		page.Through = time.Time{} // no watermark by a clock that nothing has confirmed
 	}
 	if p.unchecked {
 		p.unchecked = false
-		if drift := page.Date.Sub(p.now); page.DateKnown && drift.Abs() > clockTolerance {
+		if !confirmed || p.clock.now().Sub(p.now).Abs() > clockTolerance {
 			return errClock
 		}
 		p.since = p.from

@@ -100,7 +100,11 @@ func (i *Instance) failed(s *stream, err error) time.Duration {
 	if lasting := now.Sub(t.since); lasting >= time.Minute {
 		args = append(args, "lasting", lasting.Round(time.Second))
 	}
-	i.log(s).Log(i.ctx, level, err.Error(), args...)
+	text := err.Error()
+	if diagnosis := (*auth.Diagnosis)(nil); errors.As(err, &diagnosis) {
+		text = diagnosis.Error()
+	}
+	i.log(s).Log(i.ctx, level, text, args...)
 	return v.after
 }
 
@@ -124,5 +128,16 @@ func (i *Instance) notePartial(s *stream, r fetch.Result) {
 	case now.Sub(s.partial) >= partialAfter:
 		i.log(s).Warn("Microsoft has marked every answer as partial for an hour: what it sends is delivered, and the window is read again until it is whole; see Microsoft's service health if this goes on")
 		s.partial = now
+	}
+}
+
+// balance checks that every alert taken on is either waiting or was handed over.
+func (i *Instance) balance(s *stream) {
+	if s.sums.unbalanced || i.buffer.waits(&s.lane) {
+		return
+	}
+	if taken := s.sums.taken.Load(); s.sums.fresh != taken || s.sums.read != s.sums.fresh+s.sums.before {
+		s.sums.unbalanced = true
+		i.log(s).Error("the sums do not add up, please report it", "read", s.sums.read, "new", s.sums.fresh, "seen_before", s.sums.before, "handed_over", taken)
 	}
 }

@@ -40,12 +40,13 @@ type stream struct {
 	sums sums
 }
 
-// sums account for every alert: read = fresh + before, and what is fresh is taken.
+// sums account for every alert since the start: read = fresh + before, and what
+// is fresh is either waiting or taken.
 type sums struct {
-	read, before       int64 // by the poll
-	fresh, unreadable  int64 // by the poll; unreadable ones are fresh too
-	taken              atomic.Int64
-	polls, emptyAnswer int64
+	read, before      int64 // by the poll
+	fresh, unreadable int64 // by the poll; unreadable ones are fresh too
+	taken             atomic.Int64
+	unbalanced        bool // it was said that they do not add up
 }
 
 // settings are what the configuration says of a stream.

@@ -157,7 +157,9 @@ func (i *Instance) configure(s *stream, cfg *config.Config, t config.Tenant) boo
 	if old != nil && !s.removed && old.tag == tag && reflect.DeepEqual(old.tenant, t) {
 		return false
 	}
-	sourceKey, source := i.hub.source(i.folder(), i.store, t)
+	sourceKey, source := i.hub.source(i.folder(), i.store, t, func(remark string) {
+		i.slog.Warn(remark, "tenant", t.Name)
+	})
 	s.settings.Store(&settings{
 		tenant: t, tag: tag, source: source, sourceKey: sourceKey, scope: fetch.Scope(t.GraphURL),
 		encoder: record.NewFlat(

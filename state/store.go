@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // Options are what Open may be told.
@@ -89,7 +90,7 @@ func (s *Store) open(dir string, o Options) error {
 		return err
 	}
 	s.db, err = bbolt.Open(s.path, 0o600, s.bbolt())
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return &InUseError{Dir: dir}
 	}
 	if err != nil {
