@@ -9,7 +9,6 @@ import "C"
 import (
 	"log/slog"
 	"runtime/cgo"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -30,7 +29,7 @@ type instance struct {
 }
 
 func newInstance(d *C.struct_edge_definition) *instance {
-	i := &instance{name: "defender", api: d.api, input: d.instance, lines: ship.NewLines(1000)}
+	i := &instance{name: "defender", api: d.api, input: d.instance, lines: ship.NewLines(1000, messageLimit)}
 	if name := C.edge_instance_name(d); name != nil {
 		i.name = C.GoString(name)
 	}
@@ -58,11 +57,9 @@ func (i *instance) print() {
 		if !i.wants(severity) {
 			return
 		}
-		for _, part := range parts(line, messageLimit) {
-			text := C.CString(part)
-			C.edge_log(i.api, severity, text)
-			C.free(unsafe.Pointer(text))
-		}
+		text := C.CString(line)
+		C.edge_log(i.api, severity, text)
+		C.free(unsafe.Pointer(text))
 	})
 }
 
@@ -78,20 +75,6 @@ var severities = map[slog.Level]C.int{
 // messageLimit is what one message may have: Fluent Bit cuts at 4 KiB (struct
 // log_message in flb_log.c), its own heading included.
 const messageLimit = 3800
-
-// parts cuts text into messages of at most limit bytes, at line ends where it can.
-func parts(text string, limit int) []string {
-	var all []string
-	for len(text) > limit {
-		end := strings.LastIndexByte(text[:limit], '\n') + 1
-		if end == 0 {
-			end = len(strings.ToValidUTF8(text[:limit], ""))
-		}
-		all = append(all, strings.TrimSuffix(text[:end], "\n"))
-		text = text[end:]
-	}
-	return append(all, text)
-}
 
 // The running instances, in the order of their Init. The slice is replaced and
 // never changed, so that pause and resume can read it while Init adds to it.

@@ -137,7 +137,7 @@ func newEngine(t *testing.T, tenants ...string) *engine {
 	for _, name := range tenants {
 		cfg.Tenants = append(cfg.Tenants, tenant(name))
 	}
-	return &engine{t: t, hub: NewHub(), service: newService(), cfg: cfg, lines: NewLines(1000), tags: map[string]int{}}
+	return &engine{t: t, hub: NewHub(), service: newService(), cfg: cfg, lines: NewLines(1000, 4000), tags: map[string]int{}}
 }
 
 func (e *engine) start() {
@@ -523,6 +523,22 @@ func TestAPanicInOnePollIsOneTenantsTrouble(t *testing.T) {
 			t.Errorf("log: %q", e.log)
 		}
 		inst.Stop()
+	})
+}
+
+func TestALoopGoesOnAfterAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lines := NewLines(10, 4000)
+		i := &Instance{slog: slog.New(lines)}
+		runs := 0
+		i.keep(t.Context(), func(context.Context) {
+			if runs++; runs < 3 {
+				panic("bad luck")
+			}
+		})
+		if got := fmt.Sprint(drained(lines)); runs != 3 || strings.Count(got, "bad luck") != 2 {
+			t.Errorf("%d runs, want 3; log: %s", runs, got)
+		}
 	})
 }
 

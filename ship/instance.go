@@ -117,9 +117,9 @@ func (h *Hub) start(cfg *config.Config, o Options, r reader) (*Instance, error) 
 	}
 	log.Info(fmt.Sprintf("fluent-bit-defender %s: %d tenants, %d feeds, state in %s", o.Version, len(cfg.Tenants), len(i.streams), cfg.StatePath))
 
-	i.work.Go(func() { i.schedule(ctx) })
-	i.work.Go(func() { i.commits.run(ctx) })
-	i.work.Go(func() { i.watch(ctx) })
+	for _, loop := range []func(context.Context){i.schedule, i.commits.run, i.watch} {
+		i.work.Go(func() { i.keep(ctx, loop) })
+	}
 	return i, nil
 }
 

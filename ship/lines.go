@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Lines is a slog.Handler that keeps formatted lines in a bounded queue until
@@ -24,6 +25,7 @@ type lineQueue struct {
 	mu      sync.Mutex
 	level   slog.Level
 	max     int
+	longest int // bytes of one line
 	lines   []line
 	dropped int
 }
@@ -33,9 +35,10 @@ type line struct {
 	text  string
 }
 
-// NewLines returns a queue of at most capacity lines at Info level.
-func NewLines(capacity int) *Lines {
-	return &Lines{queue: &lineQueue{max: capacity, level: slog.LevelInfo}}
+// NewLines returns a queue of at most capacity lines at Info level; Drain cuts
+// those of more than longest bytes.
+func NewLines(capacity, longest int) *Lines {
+	return &Lines{queue: &lineQueue{max: capacity, longest: longest, level: slog.LevelInfo}}
 }
 
 // SetLevel sets the lowest level that is kept.
@@ -58,8 +61,25 @@ func (l *Lines) Drain(print func(level slog.Level, line string)) {
 		print(slog.LevelWarn, fmt.Sprintf("%d older log lines were dropped: more were written than could be printed", dropped))
 	}
 	for _, line := range lines {
-		print(line.level, line.text)
+		for _, part := range parts(line.text, q.longest) {
+			print(line.level, part)
+		}
 	}
+}
+
+// parts cuts text into messages of at most limit bytes, at line ends where it can.
+func parts(text string, limit int) []string {
+	var all []string
+	for len(text) > limit {
+		end := strings.LastIndexByte(text[:limit], '\n') + 1
+		if end == 0 {
+			for end = limit; end > limit-utf8.UTFMax && !utf8.RuneStart(text[end]); end-- {
+			}
+		}
+		all = append(all, strings.TrimSuffix(text[:end], "\n"))
+		text = text[end:]
+	}
+	return append(all, text)
 }
 
 // Enabled reports whether level is kept.

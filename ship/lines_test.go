@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func drained(l *Lines) (out []string) {
@@ -14,7 +15,7 @@ func drained(l *Lines) (out []string) {
 }
 
 func TestLinesNameInstanceTenantAndFeed(t *testing.T) {
-	lines := NewLines(10)
+	lines := NewLines(10, 4000)
 	log := slog.New(lines).With("instance", "mssp").With("tenant", "contoso", "feed", "alerts")
 	log.Warn("not read", "next_try_in", "5s")
 	log.Debug("not kept at this level")
@@ -25,7 +26,7 @@ func TestLinesNameInstanceTenantAndFeed(t *testing.T) {
 }
 
 func TestLinesCannotBeForged(t *testing.T) {
-	lines := NewLines(10)
+	lines := NewLines(10, 4000)
 	slog.New(lines).Error("x", "error", errors.New("a\n[2026/11/23 00:00:00] [error] forged\r\x1b[31mred\u202etxt"))
 	got := strings.Join(drained(lines), "|")
 	for _, bad := range []string{"\n[", "\r", "\x1b", "\u202e"} {
@@ -36,7 +37,7 @@ func TestLinesCannotBeForged(t *testing.T) {
 }
 
 func TestLinesAreBounded(t *testing.T) {
-	lines := NewLines(3)
+	lines := NewLines(3, 4000)
 	for n := range 10 {
 		slog.New(lines).Info(fmt.Sprint(n))
 	}
@@ -46,5 +47,28 @@ func TestLinesAreBounded(t *testing.T) {
 	}
 	if rest := drained(lines); rest != nil {
 		t.Errorf("drained twice: %q", rest)
+	}
+}
+
+func TestLongLinesAreCutAndWhole(t *testing.T) {
+	for _, text := range []string{
+		strings.Repeat("a fault in one line\n", 50),
+		strings.Repeat("ä", 500),
+		strings.Repeat("\xff", 500),
+		"short\n" + strings.Repeat("x", 300),
+	} {
+		var whole strings.Builder
+		for _, part := range parts(text, 100) {
+			if len(part) > 100 {
+				t.Errorf("a part of %d bytes, the limit is 100", len(part))
+			}
+			if utf8.ValidString(text) && !utf8.ValidString(part) {
+				t.Errorf("cut inside a character: %q", part)
+			}
+			whole.WriteString(part)
+		}
+		if got, want := whole.String(), strings.ReplaceAll(text, "\n", ""); strings.ReplaceAll(got, "\n", "") != want {
+			t.Errorf("the parts of %.20q… make %q", text, got)
+		}
 	}
 }

@@ -17,6 +17,7 @@ const (
 	// that a few tenants start at once and thousands do not.
 	startSpread = 20 * time.Millisecond
 	turnRetry   = time.Second // when buffer or backfill have no room
+	afterPanic  = time.Second // until a loop goes on
 )
 
 // slots bound how much goes on at once.
@@ -86,7 +87,7 @@ func (i *Instance) schedule(ctx context.Context) {
 		}
 		i.work.Go(func() {
 			defer i.polls.release()
-			i.turn(ctx, s)
+			i.keep(ctx, func(ctx context.Context) { i.turn(ctx, s) })
 		})
 	}
 }
@@ -109,7 +110,7 @@ func (i *Instance) pop() (*stream, time.Duration) {
 // turn polls s once and puts it back into the schedule.
 func (i *Instance) turn(ctx context.Context, s *stream) {
 	polled := s.settings.Load()
-	err := i.guard(func() error { return i.poll(ctx, s) })
+	err := guard(func() error { return i.poll(ctx, s) })
 	now := i.now()
 	var due time.Time
 	switch {
@@ -139,9 +140,23 @@ func (i *Instance) turn(ctx context.Context, s *stream) {
 	i.wakeUp()
 }
 
-// guard turns a panic into an error: one tenant's bad luck must not end
-// Fluent Bit.
-func (i *Instance) guard(f func() error) (err error) {
+// keep runs one of the instance's loops until ctx ends, also after a panic.
+func (i *Instance) keep(ctx context.Context, loop func(context.Context)) {
+	for ctx.Err() == nil {
+		err := guard(func() error { loop(ctx); return nil })
+		if err == nil {
+			return
+		}
+		i.slog.Error(err.Error())
+		select {
+		case <-ctx.Done():
+		case <-time.After(afterPanic):
+		}
+	}
+}
+
+// guard turns a panic into an error: no bad luck of ours may end Fluent Bit.
+func guard(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("internal error, please report it: %v\n%s", r, debug.Stack())
