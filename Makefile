@@ -33,8 +33,8 @@ test: ## every test with the race detector; skipped ones are named, with the rea
 	@$(BUILD)/tools/testout -race -timeout 5m ./...
 	@cd tools && $(GO) test ./...
 
-bench: ## JSON to record in MB/s and allocations, beside gjson.Valid over the same bytes
-	$(GO) test -run '^$$' -bench . -benchmem ./record/...
+bench: ## what an alert and an empty poll cost: MB/s and allocations, beside gjson.Valid over the same bytes
+	$(GO) test -run '^$$' -bench . -benchmem ./record ./ship
 
 lint: ## gofmt, go vet, staticcheck and the import rules (internal/arch)
 	$(call say,gofmt)

@@ -81,9 +81,12 @@ func newCommitter(store checkpoints, delay time.Duration, p *pauses, log *slog.L
 // delivered: losing it costs only a repeated read.
 func (c *committer) add(commit state.Commit, lazy bool) {
 	c.mu.Lock()
+	first := len(c.queue) == 0
 	c.queue = append(c.queue, queuedCommit{commit, c.now(), lazy})
 	c.mu.Unlock()
-	c.poke()
+	if first || !lazy { // else what is queued already says when
+		c.poke()
+	}
 }
 
 func (c *committer) poke() {

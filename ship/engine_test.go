@@ -106,7 +106,7 @@ func (m *service) Read(ctx context.Context, w fetch.Window, _ fetch.Tokens, emit
 
 // engine is a Fluent Bit around one instance after another.
 type engine struct {
-	t       *testing.T
+	t       testing.TB
 	hub     *Hub
 	service *service
 	cfg     *config.Config
@@ -129,7 +129,7 @@ func tenant(name string) config.Tenant {
 	}
 }
 
-func newEngine(t *testing.T, tenants ...string) *engine {
+func newEngine(t testing.TB, tenants ...string) *engine {
 	cfg := &config.Config{
 		BatchLimit: 2000, BufferLimit: 1 << 20, RecordLimit: 1 << 20, CommitDelay: 10 * time.Second,
 		StatePath: t.TempDir() + "/state", TenantTag: "defender.{tenant}.{feed}",
@@ -188,7 +188,7 @@ func (e *engine) run(seconds int) {
 }
 
 // decode reads the records of a batch.
-func decode(t *testing.T, batch []byte) (records []map[string]any) {
+func decode(t testing.TB, batch []byte) (records []map[string]any) {
 	t.Helper()
 	for len(batch) > 0 {
 		var event any
