@@ -35,6 +35,7 @@ var rooms = map[string]room{
 	"internal/secret":    {nil, "everybody holds secrets, so it can depend on nobody"},
 	"internal/flbconf":   {nil, "reads Fluent Bit's files and knows no key of ours"},
 	"internal/flbhost":   {nil, "behaves as Fluent Bit does, so it knows the plugin only by its C exports"},
+	"internal/scenarios": {nil, "tests only: what they drive they know from outside, as Fluent Bit and Microsoft do"},
 	"internal/simulator": {nil, "a mistake shared with the code it tests would go unseen"},
 }
 
