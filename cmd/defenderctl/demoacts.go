@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	backlog  = 5           // alerts that each customer has at the start
-	pace     = time.Second // between two live alerts
+	backlog  = 5                      // alerts that each customer has at the start
+	pace     = 850 * time.Millisecond // between two live alerts; no divisor of demoPoll, or all would wait equally long
 	lateness = 4 * time.Second
 )
 
