@@ -7,10 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 	"unicode/utf8"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"fluent-bit-defender/internal/flbhost"
 )
@@ -50,11 +50,11 @@ func newScreen(to io.Writer, plain bool) *screen {
 
 // terminalWidth is the number of columns of the terminal that file is; 0: it is none.
 func terminalWidth(file *os.File) int {
-	var size struct{ rows, columns, x, y uint16 }
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, file.Fd(), syscall.TIOCGWINSZ, uintptr(unsafe.Pointer(&size))); errno != 0 {
+	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
 		return 0
 	}
-	return max(int(size.columns), 1)
+	return max(int(size.Col), 1)
 }
 
 func (s *screen) paint(colour, text string) string {
