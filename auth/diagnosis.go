@@ -68,8 +68,13 @@ type Diagnosis struct {
 // Error is the whole diagnosis in one line: tenant, attempt, code, what
 // happened, what to do and who does it.
 func (d *Diagnosis) Error() string {
+	return fmt.Sprintf("tenant %s: %s", d.Tenant, d.Text())
+}
+
+// Text is Error without the tenant, for lines that name it already.
+func (d *Diagnosis) Text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "tenant %s: %s failed: %s", d.Tenant, d.Attempt, d.Summary)
+	fmt.Fprintf(&b, "%s failed: %s", d.Attempt, d.Summary)
 	if code := d.code(); code != "" {
 		fmt.Fprintf(&b, " (%s)", code)
 	}

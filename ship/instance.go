@@ -115,7 +115,7 @@ func (h *Hub) start(cfg *config.Config, o Options, r reader) (*Instance, error) 
 		i.release()
 		return nil, errors.Join(claimed...)
 	}
-	log.Info(fmt.Sprintf("fluent-bit-defender %s: %d tenants, %d feeds, state in %s", o.Version, len(cfg.Tenants), len(i.streams), cfg.StatePath))
+	log.Info(fmt.Sprintf("fluent-bit-defender %s: %d tenants, %d feeds in all, state in %s", o.Version, len(cfg.Tenants), len(i.streams), cfg.StatePath))
 
 	for _, loop := range []func(context.Context){i.schedule, i.commits.run, i.watch} {
 		i.work.Go(func() { i.keep(ctx, loop) })

@@ -102,7 +102,7 @@ func (i *Instance) failed(s *stream, err error) time.Duration {
 	}
 	text := err.Error()
 	if diagnosis := (*auth.Diagnosis)(nil); errors.As(err, &diagnosis) {
-		text = diagnosis.Error()
+		text = diagnosis.Text()
 	}
 	i.log(s).Log(i.ctx, level, text, args...)
 	return v.after

@@ -101,7 +101,7 @@ func (i *Instance) apply(cfg *config.Config) (refused []error) {
 	if !starting {
 		for verb, list := range map[string][]string{"added": added, "changed": changed, "removed": removed} {
 			if len(list) > 0 {
-				i.slog.Info(fmt.Sprintf("%s by the changed configuration: %s", verb, names(list)))
+				i.slog.Info(fmt.Sprintf("the tenants file or a secret's file has changed: %s %s", verb, names(list)))
 			}
 		}
 	}

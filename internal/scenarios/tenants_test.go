@@ -20,11 +20,11 @@ func tenantsFile(w *world) {
 	w.settle(nil, contoso)
 
 	w.tenantsFile(row(contoso), row(fabrikam))
-	w.says("added by the changed configuration: fabrikam/alerts")
+	w.says("has changed: added fabrikam/alerts")
 	w.settle(nil, fabrikam)
 
 	w.tenantsFile(row(fabrikam))
-	w.says("removed by the changed configuration: contoso/alerts")
+	w.says("has changed: removed contoso/alerts")
 	asked := w.service.sim.Counts("contoso").Requests[simulator.Alerts]
 	contoso.AddBurst(5, 0)
 	fabrikam.Add()
@@ -44,7 +44,7 @@ func tenantsFile(w *world) {
 	w.settle(nil, fabrikam)
 
 	w.tenantsFile(row(contoso), row(fabrikam, "poll_interval: 2s"))
-	w.says("changed by the changed configuration: fabrikam/alerts")
+	w.says("has changed: changed fabrikam/alerts")
 	fabrikam.Add()
 	w.settle(nil, w.tenants...)
 	w.stop()
