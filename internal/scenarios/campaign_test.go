@@ -129,7 +129,11 @@ func kills(w *world) {
 // stand-in also right after an append or a collect, if one comes in that time.
 func (w *world) killAtRandom(random *rand.Rand, n int) {
 	w.Helper()
-	moment := time.NewTimer(200*time.Millisecond + time.Duration(random.Int64N(int64(2*time.Second))))
+	span := 2 * time.Second
+	if long {
+		span = 40 * time.Second
+	}
+	moment := time.NewTimer(200*time.Millisecond + time.Duration(random.Int64N(int64(span))))
 	defer moment.Stop()
 	how := "after a random time"
 	if _, isHost := w.engine.(flbhost.Host); isHost && n%3 > 0 {

@@ -37,7 +37,7 @@ func deadOutput(paused string, lines ...string) func(*world) {
 	return func(w *world) {
 		w.customers("contoso", "fabrikam")
 		for _, t := range w.tenants {
-			t.AddBurst(700, time.Hour)
+			t.AddBurst(400, time.Hour)
 		}
 		w.options.Service = "Storage.Max_Chunks_Up 2"
 		w.sink.SetDead(true)
@@ -86,7 +86,7 @@ func fullStorage(w *world) {
 	for n, fault := range [][2]string{{"storage full on", "storage full off"}, {"refuse over 30000", ""}} {
 		w.command(fault[0])
 		for _, t := range w.tenants {
-			t.AddBurst(200, 0)
+			t.AddBurst(100, 0)
 		}
 		w.polled(2, w.tenants...)
 		if fault[1] != "" {
@@ -97,7 +97,7 @@ func fullStorage(w *world) {
 		}
 		w.settle(nil, w.tenants...)
 		w.Logf("%s: %d records", fault[0], len(w.sink.Records()))
-		if want := 400 * (n + 1); len(w.sink.Records()) != want {
+		if want := 200 * (n + 1); len(w.sink.Records()) != want {
 			w.Errorf("%s: %d records, not %d", fault[0], len(w.sink.Records()), want)
 		}
 	}
