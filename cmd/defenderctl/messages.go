@@ -29,10 +29,13 @@ func (m messages) fault(err error) {
 	}
 }
 
+// lines writes text at once, so that no other goroutine's lines come between its own.
 func (m messages) lines(prefix, text string) {
+	var all strings.Builder
 	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintf(m.to, "defenderctl: %s%s\n", prefix, line)
+		fmt.Fprintf(&all, "defenderctl: %s%s\n", prefix, line)
 	}
+	_, _ = io.WriteString(m.to, all.String())
 }
 
 // hinted is an error with advice for the operator.
