@@ -145,6 +145,6 @@ func (w *world) killAtRandom(random *rand.Rand, n int) {
 	case <-moment.C:
 	case <-w.process.Ended():
 	}
-	w.process.Kill()
+	w.kill()
 	w.Logf("SIGKILL %d (%s) after %v, with %d records here", n+1, how, time.Since(began).Round(time.Millisecond), len(w.sink.Records()))
 }

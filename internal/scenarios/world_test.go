@@ -155,6 +155,9 @@ func (w *world) stop() {
 	check(w.T, w.process.Stop(w.patience()))
 }
 
+// kill ends it as a crash would (SIGKILL).
+func (w *world) kill() { w.process.Kill() }
+
 func (w *world) reload() {
 	w.Helper()
 	check(w.T, w.process.Reload(w.patience()))
