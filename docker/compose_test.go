@@ -1,5 +1,5 @@
 // Package docker_test brings the compose file up and compares what arrives with what the simulator owes. "make
-// compose-test" runs it; "make test" holds only the configuration to the simulator.
+// compose-test" runs that; "make test" holds the image and the configurations to the rest of the repository.
 package docker_test
 
 import (
@@ -27,8 +27,6 @@ const (
 	patience = 2 * time.Minute
 )
 
-var baseImages = []string{"golang:1.26-bookworm", "fluent/fluent-bit:5.1.1"}
-
 // fluent-bit.yaml names the tenants and credentials that the simulator makes up.
 func TestConfigurationFitsSimulator(t *testing.T) {
 	cfg := load(t)
@@ -54,15 +52,20 @@ func load(t *testing.T) *config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inputs := file.Inputs("defender")
-	if len(inputs) != 1 {
-		t.Fatalf("%d inputs of defender, want 1", len(inputs))
-	}
-	cfg, err := config.Load(inputs[0].Get)
+	cfg, err := config.Load(theInput(t, file).Get)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return cfg
+}
+
+func theInput(t *testing.T, file *flbconf.File) flbconf.Section {
+	t.Helper()
+	inputs := file.Inputs("defender")
+	if len(inputs) != 1 {
+		t.Fatalf("%s: %d inputs of defender, want 1", file.Path, len(inputs))
+	}
+	return inputs[0]
 }
 
 func TestCompose(t *testing.T) {
@@ -130,7 +133,7 @@ func composeCommand(t *testing.T) []string {
 	if out, err := run("docker", "info"); err != nil {
 		t.Skipf("Docker does not answer: %v %s", err, lastLine(out))
 	}
-	for _, image := range baseImages {
+	for _, image := range baseImages(t) {
 		if _, err := run("docker", "image", "inspect", image); err == nil {
 			continue
 		}
