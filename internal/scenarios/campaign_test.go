@@ -125,21 +125,28 @@ func kills(w *world) {
 	w.Logf("seed %d: %v", seed, w.audit(w.sink.Records(), w.tenants...))
 }
 
-// killAtRandom ends the engine by SIGKILL: after a random time, and in the
-// stand-in also right after an append or a collect, if one comes in that time.
+// killAtRandom ends the engine by SIGKILL: at a random time, every other time one
+// shortly after records arrived, and in the stand-in also right after an append
+// or a collect, if one comes in that time.
 func (w *world) killAtRandom(random *rand.Rand, n int) {
 	w.Helper()
-	span := 2 * time.Second
+	how, span := "at a random time", 2*time.Second
 	if long {
 		span = 40 * time.Second
 	}
-	moment := time.NewTimer(200*time.Millisecond + time.Duration(random.Int64N(int64(span))))
-	defer moment.Stop()
-	how := "after a random time"
-	if _, isHost := w.engine.(flbhost.Host); isHost && n%3 > 0 {
+	_, isHost := w.engine.(flbhost.Host)
+	switch before := len(w.sink.Records()); {
+	case isHost && n%3 > 0:
 		how = []string{"kill after append 2", "kill after callback 9"}[n%3-1]
 		w.command(how)
+	case n%2 == 0:
+		how, span = "after records", span/5
+		ctx, cancel := context.WithTimeout(w.process.While(w.Context()), 5*time.Second)
+		_ = w.sink.Wait(ctx, func(r []flbhost.Record) bool { return len(r) > before }) // none came: all the same
+		cancel()
 	}
+	moment := time.NewTimer(100*time.Millisecond + time.Duration(random.Int64N(int64(span))))
+	defer moment.Stop()
 	began := time.Now()
 	select {
 	case <-moment.C:

@@ -69,7 +69,7 @@ func threadedKills(w *world) {
 			w.polled(1, w.tenants...)
 			w.stop()
 		} else {
-			w.killAtRandom(random, 0)
+			w.killAtRandom(random, 0) // after records
 		}
 		w.start()
 	}
