@@ -145,7 +145,10 @@ type about struct {
 	nextID      uint64 // for the next new head
 }
 
-const schema = 1
+const (
+	schema       = 2
+	oldestSchema = 1 // that upgrades begin with
+)
 
 func (a about) encode() []byte {
 	b := binary.BigEndian.AppendUint32(nil, a.schema)
@@ -156,16 +159,17 @@ func (a about) encode() []byte {
 	return b
 }
 
-// decodeAbout leaves all but the schema empty when that is newer than ours.
+// decodeAbout leaves all but the schema empty when that is not one of ours. All
+// of ours have the same form here.
 func decodeAbout(b []byte) (a about, err error) {
 	if len(b) < 4 {
 		return a, errRecord
 	}
 	a.schema = binary.BigEndian.Uint32(b)
-	if a.schema > schema {
+	if !a.known() {
 		return a, nil
 	}
-	if a.schema != schema || len(b) != 4+32+3*8 {
+	if len(b) != 4+32+3*8 {
 		return a, errRecord
 	}
 	copy(a.keyCheck[:], b[4:])
@@ -173,4 +177,27 @@ func decodeAbout(b []byte) (a about, err error) {
 	a.tokens = binary.BigEndian.Uint64(b[44:])
 	a.nextID = binary.BigEndian.Uint64(b[52:])
 	return a, nil
+}
+
+func (a about) known() bool { return a.schema >= oldestSchema && a.schema <= schema }
+
+// token is the record of a sealed value; when it was saved is no secret.
+type token struct {
+	saved  int64 // in ticks; 0: not known
+	sealed []byte
+}
+
+func (t token) encode() []byte {
+	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(t.sealed)+4), uint64(t.saved)), t.sealed...)
+}
+
+func decodeToken(b []byte) (t token, err error) {
+	if len(b) < 8 {
+		return t, errRecord
+	}
+	t = token{saved: int64(binary.BigEndian.Uint64(b)), sealed: b[8:]}
+	if !validTicks(t.saved) {
+		return token{}, errRecord
+	}
+	return t, nil
 }

@@ -13,6 +13,10 @@
 //	state.key   the key that seals tokens, unless Options.KeyFile names another
 //	state.lock  held by the process that has the store open, and names it
 //
+// While the key is being changed there are state.key.next and half-made files
+// that end in .new; Open ends or undoes what was interrupted. What SetAside put
+// aside is never looked at again.
+//
 // The package knows nothing of Microsoft, Fluent Bit or the other rooms and
 // imports none of them. It logs nothing: every fault is returned, and remarks
 // go to Options.Notice.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,31 +13,60 @@ import (
 const (
 	dbName   = "state.db"
 	keyName  = "state.key"
+	nextName = "state.key.next" // while the key is being changed
 	lockName = "state.lock"
+
+	halfSuffix = ".new" // a file that is being made
 )
 
-// openDir makes dir, for its owner alone, or looks at who else may enter the one there is.
-func openDir(dir string, notice func(string)) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("state: cannot make the folder: %w", err)
+// sweep removes what a process that was killed left half made.
+func sweep(dir string) error {
+	for _, name := range []string{dbName, keyName, nextName} {
+		half := filepath.Join(dir, name+halfSuffix)
+		if err := os.Remove(half); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fault(half, "removing what was left half made", err)
+		}
 	}
-	err := os.Mkdir(dir, 0o700)
-	if err == nil {
-		return syncDir(filepath.Dir(dir))
+	return nil
+}
+
+// openDir looks at who may enter dir, and makes it, for its owner alone, where that is wanted.
+func openDir(dir string, o Options) error {
+	if !o.Existing {
+		if err := makeDir(dir); err != nil {
+			return err
+		}
 	}
-	if !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("state: cannot make the folder: %w", err)
-	}
-	info, err := os.Stat(dir)
+	info, err := os.Lstat(dir)
 	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("state: there is no folder %s: %w", dir, os.ErrNotExist)
 	case err != nil:
-		return fmt.Errorf("state: cannot look at the folder: %w", err)
+		return fault(dir, "looking at the folder", err)
+	case info.Mode()&os.ModeSymlink != 0:
+		target, _ := filepath.EvalSymlinks(dir)
+		return fmt.Errorf("state: folder %s is a symbolic link, which is not followed: name %s itself in State_Path", dir, cmp.Or(target, "the folder"))
 	case !info.IsDir():
 		return fmt.Errorf("state: %s is not a folder: name one in State_Path", dir)
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("state: folder %s may be written by others (mode %04o): chmod 700 it, or name a new folder inside it in State_Path", dir, info.Mode().Perm())
 	case info.Mode().Perm()&0o077 != 0:
-		notice(fmt.Sprintf("state folder %s may be entered by others (mode %04o); chmod 700 is better", dir, info.Mode().Perm()))
+		o.notice(fmt.Sprintf("state folder %s may be entered by others (mode %04o); chmod 700 is better", dir, info.Mode().Perm()))
+	}
+	return nil
+}
+
+func makeDir(dir string) error {
+	above := filepath.Dir(dir)
+	if err := os.MkdirAll(above, 0o755); err != nil {
+		return fault(above, "making the folder", err)
+	}
+	err := os.Mkdir(dir, 0o700)
+	if err == nil {
+		return syncDir(above)
+	}
+	if !errors.Is(err, os.ErrExist) {
+		return fault(dir, "making the folder", err)
 	}
 	return nil
 }
@@ -49,7 +79,7 @@ func openOwn(path string, flag int) (*os.File, error) {
 		return nil, fmt.Errorf("state: %s is a symbolic link, which is not followed: put the file itself there", path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("state: cannot open the file: %w", err)
+		return nil, fault(path, "opening the file", err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -58,15 +88,32 @@ func openOwn(path string, flag int) (*os.File, error) {
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
 		err = f.Chmod(0o600)
 	}
+	if err == nil && flag&os.O_CREATE != 0 && info.Size() == 0 {
+		err = adopt(f, filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
+// adopt gives a file that root made to the owner of the folder, so that
+// defenderctl run by root does not keep Fluent Bit's own user out.
+func adopt(f *os.File, dir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	folder, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	owner := folder.Sys().(*syscall.Stat_t)
+	return f.Chown(int(owner.Uid), int(owner.Gid))
+}
+
 // writeNew writes a file that appears whole or not at all, and stays after a power cut.
 func writeNew(path string, content []byte) (err error) {
-	half := path + ".new"
+	half := path + halfSuffix
 	if err := os.Remove(half); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

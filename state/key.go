@@ -39,7 +39,11 @@ func readKey(dir string, o Options) (*sealer, error) {
 	master, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
 	if err != nil || len(master) != keySize {
 		// What was read is not shown, it may be a key.
-		return nil, &KeyError{Path: path, What: "does not hold 32 bytes in base64, as `openssl rand -base64 32` writes them"}
+		what := "does not hold 32 bytes in base64, as `openssl rand -base64 32` writes them"
+		if o.KeyFile == "" {
+			what += ": put the copy of it back; or start anew with " + resetCommand(path) + " --all"
+		}
+		return nil, &KeyError{Path: path, What: what}
 	}
 	return &sealer{master}, nil
 }
@@ -62,13 +66,21 @@ func checkKeyMode(f *os.File, notice func(string)) error {
 // makeKey makes the folder's own key.
 func makeKey(dir string, notice func(string)) (*sealer, error) {
 	path := filepath.Join(dir, keyName)
+	key, err := writeKey(path)
+	if err == nil {
+		notice(fmt.Sprintf("made the key that seals refresh tokens: %s; keep a copy elsewhere, without it %s is worth nothing", path, dbName))
+	}
+	return key, err
+}
+
+// writeKey makes a new key in a file of its own.
+func writeKey(path string) (*sealer, error) {
 	master := make([]byte, keySize)
 	rand.Read(master) // never fails, see crypto/rand
 	text := base64.StdEncoding.EncodeToString(master) + "\n"
 	if err := writeNew(path, []byte(text)); err != nil {
-		return nil, &KeyError{Path: path, What: "cannot be made", Err: err}
+		return nil, fault(path, "making the key", err)
 	}
-	notice(fmt.Sprintf("made the key that seals refresh tokens: %s; keep a copy elsewhere, without it %s is worth nothing", path, dbName))
 	return &sealer{master}, nil
 }
 

@@ -11,7 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-func writeKey(t *testing.T, fill string, mode os.FileMode) string {
+func keyFile(t testing.TB, fill string, mode os.FileMode) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "key")
 	text := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(fill, 32)))
@@ -34,7 +34,7 @@ func TestKeyIsMadeOnceAndSaidSo(t *testing.T) {
 }
 
 func TestKeyFile(t *testing.T) {
-	dir, path := stateDir(t), writeKey(t, "a", 0o600)
+	dir, path := stateDir(t), keyFile(t, "a", 0o600)
 	for range 2 {
 		s, err := Open(dir, Options{KeyFile: path})
 		must(t, err)
@@ -52,7 +52,7 @@ func TestUnusableKeyIsRefused(t *testing.T) {
 	for what, path := range map[string]string{
 		"cannot be read":    filepath.Join(t.TempDir(), "none"),
 		"32 bytes":          short,
-		"written by others": writeKey(t, "a", 0o622),
+		"written by others": keyFile(t, "a", 0o622),
 	} {
 		_, err := Open(stateDir(t), Options{KeyFile: path})
 		var fault *KeyError
@@ -65,11 +65,11 @@ func TestUnusableKeyIsRefused(t *testing.T) {
 func TestReadableKeyIsRemarked(t *testing.T) {
 	var said remarks
 	o := said.options()
-	o.KeyFile = writeKey(t, "a", 0o644)
+	o.KeyFile = keyFile(t, "a", 0o644)
 	s, err := Open(stateDir(t), o)
 	must(t, err)
 	must(t, s.Close())
-	if len(said) != 1 || !strings.Contains(said[0], "read by others") {
+	if len(said) != 2 || !strings.Contains(said[0], "read by others") {
 		t.Errorf("said %q", said)
 	}
 }
@@ -86,7 +86,7 @@ func TestLostKey(t *testing.T) {
 			must(t, err)
 			must(t, os.Remove(path))
 			if other {
-				must(t, os.Rename(writeKey(t, "b", 0o600), path))
+				must(t, os.Rename(keyFile(t, "b", 0o600), path))
 			}
 			return old
 		}
@@ -97,7 +97,7 @@ func TestLostKey(t *testing.T) {
 
 		old := lose()
 		if other {
-			must(t, os.Rename(writeKey(t, "c", 0o600), path))
+			must(t, os.Rename(keyFile(t, "c", 0o600), path))
 		}
 		before, err := os.ReadFile(filepath.Join(dir, dbName))
 		must(t, err)

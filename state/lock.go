@@ -27,7 +27,7 @@ func lock(dir string) (*os.File, error) {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		err = inUse(dir, f)
 	case err != nil:
-		err = fmt.Errorf("state: cannot lock %s: %w", f.Name(), err)
+		err = fault(f.Name(), "locking", err)
 	default:
 		err = sign(f)
 	}
@@ -53,10 +53,10 @@ func flock(f *os.File) error {
 func sign(f *os.File) error {
 	text := fmt.Sprintf("%d\n%s\n%s\n%s\n", os.Getpid(), command(os.Getpid()), host(), pidSpace())
 	if err := f.Truncate(0); err != nil {
-		return fmt.Errorf("state: cannot write the lock file: %w", err)
+		return fault(f.Name(), "writing the lock file", err)
 	}
 	if _, err := f.WriteAt([]byte(text), 0); err != nil {
-		return fmt.Errorf("state: cannot write the lock file: %w", err)
+		return fault(f.Name(), "writing the lock file", err)
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 		writeRole()
 	case "full":
 		fullRole()
+	case "rekey":
+		rekeyRole()
 	default:
 		panic("unknown role " + role)
 	}

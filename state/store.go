@@ -19,6 +19,9 @@ type Options struct {
 	// KeyFile holds the key that seals tokens: 32 bytes in base64. It is only
 	// read. Empty: state.key in the folder, made on the first start.
 	KeyFile string
+	// Existing opens a store that is there and makes none: without it the error
+	// is os.ErrNotExist.
+	Existing bool
 	// Notice gets remarks meant for the operator, one sentence each, e.g. that
 	// a key was made and should be copied elsewhere. nil: they are dropped.
 	Notice func(string)
@@ -32,11 +35,12 @@ func (o Options) notice(remark string) {
 
 // Store is an open state folder. Its methods may be called from several goroutines.
 type Store struct {
-	path   string // of state.db
-	lock   *os.File
-	file   *os.File // the one bbolt works on
-	db     *bbolt.DB
-	sealer *sealer
+	path    string // of state.db
+	keyPath string
+	lock    *os.File
+	file    *os.File // the one bbolt works on
+	db      *bbolt.DB
+	sealer  *sealer
 
 	calls  sync.RWMutex // held for reading by every call, for writing by Close
 	closed bool
@@ -52,20 +56,26 @@ var (
 	bucketSeen        = []byte("seen")
 	bucketTokens      = []byte("tokens")
 	keyAbout          = []byte("about")
+
+	// buckets are the parts of a store; none lies inside another.
+	buckets = [][]byte{bucketAbout, bucketCheckpoints, bucketSeen, bucketTokens}
 )
 
 // Open opens the state folder dir and makes it (mode 0700) when it is missing.
 //
 // Errors a caller may want to tell apart: *InUseError, *CorruptError, *KeyError,
-// *VersionError. None of them changes the store.
+// *VersionError, *DiskError. None of them changes the store.
 func Open(dir string, o Options) (s *Store, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	if err := openDir(dir, o.notice); err != nil {
+	if err := openDir(dir, o); err != nil {
 		return nil, err
 	}
-	s = &Store{path: filepath.Join(dir, dbName)}
+	s = &Store{path: filepath.Join(dir, dbName), keyPath: keyPath(dir, o)}
+	if _, err := os.Lstat(s.path); o.Existing && err != nil {
+		return nil, fmt.Errorf("state: there is no %s in %s: %w", dbName, dir, errors.Unwrap(err))
+	}
 	if s.lock, err = lock(dir); err != nil {
 		return nil, err
 	}
@@ -77,6 +87,9 @@ func Open(dir string, o Options) (s *Store, err error) {
 }
 
 func (s *Store) open(dir string, o Options) error {
+	if err := sweep(dir); err != nil {
+		return err
+	}
 	key, err := readKey(dir, o)
 	if err != nil {
 		return err
@@ -94,7 +107,7 @@ func (s *Store) open(dir string, o Options) error {
 		return &InUseError{Dir: dir}
 	}
 	if err != nil {
-		return fmt.Errorf("state: cannot open %s: %w", s.path, err)
+		return fault(s.path, "opening the store", err)
 	}
 	a, err := s.readAbout()
 	if err != nil {
@@ -106,17 +119,25 @@ func (s *Store) open(dir string, o Options) error {
 	return s.audit(a)
 }
 
-// bbolt opens through our own door and keeps the file in hand.
+// bbolt keeps the file in hand.
 func (s *Store) bbolt() *bbolt.Options {
+	o := bboltOptions()
+	through := o.OpenFile
+	o.OpenFile = func(path string, flag int, mode os.FileMode) (f *os.File, err error) {
+		f, err = through(path, flag, mode)
+		s.file = f
+		return f, err
+	}
+	return o
+}
+
+// bboltOptions open through our own door.
+func bboltOptions() *bbolt.Options {
 	return &bbolt.Options{
 		Timeout:        time.Second,
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistMapType,
-		OpenFile: func(path string, flag int, _ os.FileMode) (*os.File, error) {
-			f, err := openOwn(path, flag)
-			s.file = f
-			return f, err
-		},
+		OpenFile:       func(path string, flag int, _ os.FileMode) (*os.File, error) { return openOwn(path, flag) },
 	}
 }
 
@@ -131,16 +152,13 @@ func (s *Store) create(dir string, key *sealer, o Options) (*sealer, error) {
 		}
 		key = made
 	}
-	half := s.path + ".new"
-	if err := os.Remove(half); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("state: cannot make %s: %w", s.path, err)
-	}
-	db, err := bbolt.Open(half, 0o600, s.bbolt())
+	half := s.path + halfSuffix
+	db, err := bbolt.Open(half, 0o600, bboltOptions())
 	if err != nil {
-		return nil, fmt.Errorf("state: cannot make %s: %w", s.path, err)
+		return nil, fault(half, "making the store", err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketAbout, bucketCheckpoints, bucketSeen, bucketTokens} {
+		for _, name := range buckets {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
@@ -152,10 +170,10 @@ func (s *Store) create(dir string, key *sealer, o Options) (*sealer, error) {
 		err = settle(half, s.path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("state: cannot make %s: %w", s.path, err)
+		return nil, fault(s.path, "making the store", err)
 	}
-	if !fresh && o.KeyFile == "" {
-		o.notice(fmt.Sprintf("no %s beside its key: began a new one, from Lookback and the tokens in the configuration", s.path))
+	if !fresh {
+		o.notice(fmt.Sprintf("no %s in %s, though there is a key: began a new one, from Lookback and the tokens in the configuration", dbName, dir))
 	}
 	return key, nil
 }
@@ -168,7 +186,7 @@ func (s *Store) verify(o Options) error {
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("state: cannot look at %s: %w", s.path, err)
+		return fault(s.path, "looking at the store", err)
 	}
 	half, err := verify(f, info.Size())
 	if err != nil {
@@ -264,7 +282,7 @@ func (s *Store) call(what string, fn func() error) error {
 	if err == nil || errors.As(err, &corrupt) {
 		return err
 	}
-	return fmt.Errorf("state: %s in %s: %w", what, s.path, err)
+	return fault(s.path, what, err)
 }
 
 // protect turns a panic of bbolt, and a fault in the file's memory map (a file

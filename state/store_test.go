@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.etcd.io/bbolt"
 )
 
 var contoso = Key{Instance: "defender.0", Cloud: "login.microsoftonline.com", TenantID: "contoso.example", Feed: "alerts"}
@@ -179,20 +178,6 @@ func TestNoSymlinkIsFollowed(t *testing.T) {
 		if info, err := os.Stat(target); err != nil || info.Mode().Perm() != 0o644 {
 			t.Errorf("%s: the target's mode was changed", name)
 		}
-	}
-}
-
-func TestNewerSchema(t *testing.T) {
-	dir := stateDir(t)
-	s := mustOpen(t, dir)
-	must(t, s.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketAbout).Put(keyAbout, frame(bucketAbout, keyAbout, []byte{0, 0, 0, 7, 1, 2, 3}))
-	}))
-	must(t, s.Close())
-	_, err := Open(dir, Options{})
-	var newer *VersionError
-	if !errors.As(err, &newer) || newer.Have != 7 || newer.Known != schema {
-		t.Errorf("opening schema 7: %v", err)
 	}
 }
 
