@@ -23,9 +23,17 @@ type Config struct {
 	StateKeyFile string        // "" or the file that holds the key the state is sealed with
 	TenantTag    string        // "" or a template of Tag
 	RawKey       string        // "" or the record key that carries the alert's untouched JSON
+	Network      Network       // the way to Microsoft
+	Warnings     []Fault       // what works and should not stay as it is
 
 	captured map[string]string // every property that was asked for, for Reload
 	files    []string
+}
+
+// Network is how Microsoft is reached. Equal Networks are the same way.
+type Network struct {
+	Roots string      // certificates in PEM, trusted beside the system's; "" for none
+	Proxy secret.Text // URL of a proxy, perhaps with user and password; absent: the environment's
 }
 
 // Tenant is one customer directory and how it is read.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Limits of what is read into memory.
@@ -17,50 +18,59 @@ const (
 	secretFileLimit  = 64 << 10
 )
 
-// fileSet reads files and remembers which, whether they could be read or not.
-type fileSet map[string]bool
+// fileSet reads files and remembers which, whether they could be read or not,
+// and which of them others may change or see.
+type fileSet struct {
+	all     map[string]bool
+	exposed []exposure // let pass because of where they are
+}
 
 // names lists the files in order of their names.
-func (f fileSet) names() []string {
-	names := make([]string, 0, len(f))
-	for name := range f {
+func (f *fileSet) names() []string {
+	names := make([]string, 0, len(f.all))
+	for name := range f.all {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names
 }
 
-// read returns the content of a regular file of at most limit bytes. Anything
-// else is refused: a pipe would block, a device never end.
+// read returns the content of a regular file of at most limit bytes that nobody
+// but its owner may write. Anything else is refused: a pipe would block, a
+// device never end.
 func (f *fileSet) read(name string, limit int64) ([]byte, *problem) {
-	if *f == nil {
-		*f = fileSet{}
+	content, _, p := f.open(name, limit, writable)
+	return content, p
+}
+
+// open reads a file and holds it against what no others may do with it.
+func (f *fileSet) open(name string, limit int64, no access) ([]byte, *guarded, *problem) {
+	if f.all == nil {
+		f.all = map[string]bool{}
 	}
-	(*f)[name] = true
-	info, err := os.Stat(name)
+	f.all[name] = true
+	// Not to block on a pipe; a regular file does not care.
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, unreadable(name, err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		return nil, &problem{"cannot read " + name + ": it is no regular file", ""}
+		return nil, nil, &problem{"cannot read " + name + ": it is no regular file", ""}
 	}
 	var content []byte
 	if err == nil {
-		content, err = readUpTo(name, limit)
+		content, err = io.ReadAll(io.LimitReader(file, limit+1))
 	}
 	if err != nil {
-		return nil, unreadable(name, err)
+		return nil, nil, unreadable(name, err)
 	}
 	if int64(len(content)) > limit {
-		return nil, &problem{fmt.Sprintf("cannot read %s: it is larger than %s", name, formatSize(limit)), "is it the right file?"}
+		return nil, nil, &problem{fmt.Sprintf("cannot read %s: it is larger than %s", name, formatSize(limit)), "is it the right file?"}
 	}
-	return content, nil
-}
-
-func readUpTo(name string, limit int64) ([]byte, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, limit+1))
+	g := &guarded{name: name, mode: info.Mode().Perm(), sheltered: sheltered(file)}
+	return content, g, f.guard(g, no)
 }
 
 func unreadable(name string, err error) *problem {
@@ -81,7 +91,7 @@ func unreadable(name string, err error) *problem {
 
 // secret reads a file that holds one secret and perhaps a newline behind it.
 func (f *fileSet) secret(name string) (string, *problem) {
-	content, p := f.read(name, secretFileLimit)
+	content, _, p := f.open(name, secretFileLimit, writable|readable)
 	if p != nil {
 		return "", p
 	}

@@ -78,6 +78,8 @@ const (
 	keyBatchLimit   = "Batch_Limit"
 	keyBufferLimit  = "Buffer_Limit"
 	keyRecordLimit  = "Record_Limit"
+	keyAllowHTTP    = "Allow_Http"
+	keyCAFile       = "CA_File"
 )
 
 // keys is the table, in the order of the documentation. Every secret key gets
@@ -111,10 +113,16 @@ var keys = withFileForms([]Key{
 		read: names(func(d *draft) *[]string { return &d.tenant.ServiceSources }, "service source", serviceSources, "all")},
 	{Name: "Enabled", Type: Boolean, Default: "on", Scope: PerTenant, Doc: "off keeps the tenant's state and asks Microsoft nothing",
 		read: boolean(func(d *draft) *bool { return &d.tenant.Enabled })},
+	{Name: keyAllowHTTP, Type: List, Scope: Instance, Doc: "hosts that Login_Url and Graph_Url may name with plain http, on which tokens travel in the clear; never Microsoft's",
+		read: plainHosts},
 	{Name: keyLoginURL, Type: URL, Default: "https://login.microsoftonline.com", Scope: PerTenant, Doc: "root of the sign-in service: for proxies, other clouds, the simulator",
 		read: serviceRoot(func(d *draft) *string { return &d.tenant.LoginURL })},
 	{Name: keyGraphURL, Type: URL, Default: "https://graph.microsoft.com", Scope: PerTenant, Doc: "root of Microsoft Graph, likewise",
 		read: serviceRoot(func(d *draft) *string { return &d.tenant.GraphURL })},
+	{Name: "Proxy_Url", Type: Text, Scope: Instance, Secret: true, Doc: "proxy on the way to Microsoft: `http://`, `https://` or `socks5://`, with `USER:PASSWORD@` where it asks for them; without it the environment's HTTPS_PROXY; hosts in NO_PROXY are asked directly",
+		read: proxyURL},
+	{Name: keyCAFile, Type: File, Scope: Instance, Doc: "PEM file of certificate authorities to trust besides the system's; read again when it changes",
+		read: authorities},
 	{Name: "Tenant_Tag", Type: Text, Scope: Instance, Doc: "tag per tenant and feed from `{tenant}`, `{tenant_id}`, `{feed}`, such as `defender.{tenant}.{feed}`; without it the instance's own tag",
 		read: tagTemplate},
 	{Name: "Raw_Key", Type: Text, Scope: Instance, Doc: "also put the alert's untouched JSON, as a string, under this key of the record",

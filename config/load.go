@@ -11,7 +11,9 @@ type draft struct {
 	tenant Tenant
 	folder string // relative names of secret files begin here
 	secret func(path string) (string, *problem)
+	read   func(path string, limit int64) ([]byte, *problem)
 
+	plainHosts  []string // Allow_Http
 	listed      []string // Tenants
 	tenantsFile string   // Tenants_File
 	written     keySet   // keys somebody wrote, well or badly
@@ -106,13 +108,14 @@ func load(get Properties, captured map[string]string) (*Config, error) {
 		return nil, &Faults{List: l.faults, Files: l.files.names()}
 	}
 	base.config.files = l.files.names()
+	base.config.Warnings = append(base.config.Warnings, l.files.warnings()...)
 	return base.config, nil
 }
 
 // instance reads the keys of the [INPUT] itself: the draft that every tenant
 // starts from, and what was written of the single tenant's short form.
 func (l *loader) instance(c *Config) (*draft, entry) {
-	base := &draft{config: c, secret: l.files.secret}
+	base := &draft{config: c, secret: l.files.secret, read: l.files.read}
 	defaults := entry{own: map[string]setting{}}
 	shared := entry{own: map[string]setting{}}
 	single := entry{single: true, own: map[string]setting{}}

@@ -2,9 +2,9 @@ package config
 
 import (
 	"net"
-	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -89,26 +89,19 @@ func serviceRoot(field func(*draft) *string) reader {
 			return &problem{shown(text) + " is no URL", "write https://HOST"}
 		}
 		switch {
-		case u.Scheme == "http" && !loopback(u.Hostname()):
-			return &problem{shown(text) + " would send tokens in the clear", "write https://" + u.Host + " (plain http is for this machine only, as http://localhost)"}
+		case u.Scheme == "http" && !loopback(u.Hostname()) && !slices.Contains(d.plainHosts, strings.ToLower(u.Hostname())):
+			return &problem{shown(text) + " would send tokens in the clear", "write https://" + u.Host + " (plain http is for this machine only, as http://localhost, and for hosts in Allow_Http)"}
 		case u.Scheme != "https" && u.Scheme != "http":
 			return &problem{shown(text) + " is no URL of the web", "write https://" + u.Host}
 		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 			return &problem{shown(text) + " has more than host and path", "write the service's root only"}
 		}
+		if u.Scheme == "http" && !loopback(u.Hostname()) {
+			d.config.warn(Fault{keyAllowHTTP, "tokens and alerts travel in the clear to " + strings.ToLower(u.Host), "use https as soon as that host can"})
+		}
 		*field(d) = u.Scheme + "://" + strings.ToLower(u.Host) + strings.TrimRight(u.EscapedPath(), "/")
 		return nil
 	}
-}
-
-// loopback reports whether host can only be this machine (RFC 6761 section 6.3 for the name).
-func loopback(host string) bool {
-	host = strings.ToLower(host)
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 // hostOf is host[:port] of a service root; a port that is the scheme's own is left out.
@@ -152,7 +145,7 @@ func tagTemplate(d *draft, text string) *problem {
 }
 
 // addedKeys are the keys every record has besides Microsoft's own.
-var addedKeys = []string{"record_id", "alert_uid", "feed", "tenant_id", "tenant_name"}
+var addedKeys = []string{"record_id", "alert_uid", "feed", "tenant_id", "tenant_name", "foreign_tenant_id"}
 
 // rawKey reads Raw_Key.
 func rawKey(d *draft, text string) *problem {

@@ -46,7 +46,7 @@ var valueForms = []struct {
 	{Text, "as it is"},
 	{List, "names, separated by commas; in YAML one string too, for Fluent Bit keeps only the first element of a YAML list (the tenants file takes both)"},
 	{File, "a file that Fluent Bit's user can read; a relative name begins in the working directory, in the tenants file beside that file"},
-	{URL, "`https://HOST[:PORT][/PATH]`; plain `http` only to this machine (`localhost`, `127.0.0.1`, `[::1]`)"},
+	{URL, "`https://HOST[:PORT][/PATH]`; plain `http` only to this machine (`localhost`, `127.0.0.1`, `[::1]`) and to hosts in `Allow_Http`"},
 	{Duration, "a whole number of seconds, or with a unit: `60`, `60s`, `5m`, `2h`, `1d`"},
 	{Size, "a whole number of bytes, or with a unit: `512k`, `4M`, `1G`; as everywhere in Fluent Bit, k is 1000"},
 	{Boolean, "`on`, `true`, `yes`; `off`, `false`, `no`"},
@@ -122,6 +122,14 @@ above, in any case, and `+"`name`"+` is short for `+"`tenant_name`"+`. What is n
 %s can be given in a file, by the same key with `+"`_File`"+` behind it: systemd credentials, Docker and Kubernetes
 secrets. White space around the secret is ignored. The file is read again when it changes. Secrets are never shown,
 neither in messages nor in logs.
+
+* A file of a secret, the tenants file and `+"`CA_File`"+` are refused when their group or everyone may write them, and a file
+  with secrets in it also when everyone may read it (the tenants file: unless all of them are files or variables). The
+  fault names the `+"`chmod`"+` to run. The group may read: `+"`chown root:fluent-bit`, `chmod 640`"+`.
+* Under `+"`/run/secrets` and `/run/credentials`"+`, on read-only mounts and on file systems in memory that is a warning only:
+  there the mode comes from who mounts.
+
+What else protects them: [security.md](security.md).
 `, strings.Join(serviceSources, ", "), exampleTenantsFile, secretKeys())
 	return b.String()
 }
@@ -148,5 +156,6 @@ func secretKeys() string {
 			names = append(names, "`"+k.Name+"`")
 		}
 	}
-	return strings.Join(names, " and ")
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }

@@ -12,7 +12,7 @@ const nameAlias = "name"
 
 // tenantsFile reads the entries of the tenants file.
 func (l *loader) tenantsFile(name string) []entry {
-	content, p := l.files.read(name, tenantsFileLimit)
+	content, guarded, p := l.files.open(name, tenantsFileLimit, writable)
 	if p != nil {
 		l.fault(place{key: keyTenantsFile}, *p)
 		return nil
@@ -23,19 +23,26 @@ func (l *loader) tenantsFile(name string) []entry {
 		l.fault(place{file: name, line: bad.line, column: bad.column}, bad.problem)
 		return nil
 	}
-	return f.entries(root)
+	entries := f.entries(root)
+	if f.secrets {
+		if p := l.files.guard(guarded, readable); p != nil {
+			l.fault(place{key: keyTenantsFile}, problem{p.what + ", and there are secrets in it", p.hint})
+		}
+	}
+	return entries
 }
 
 // tenantsFile walks the YAML of one file.
 type tenantsFile struct {
 	*loader
-	name string
+	name    string
+	secrets bool // one was met, written out and not by a variable
 }
 
 const listForm = "write a list of tenants, each beginning with \"- name:\", under \"tenants:\""
 
 // entries reads the list, which stands alone or under the key tenants.
-func (f tenantsFile) entries(root ast.Node) []entry {
+func (f *tenantsFile) entries(root ast.Node) []entry {
 	list := root
 	if m, ok := root.(*ast.MappingNode); ok {
 		list = nil
@@ -77,7 +84,7 @@ func (f tenantsFile) entries(root ast.Node) []entry {
 
 // entry reads the keys of one tenant: those of the table that a tenant may have,
 // in any case.
-func (f tenantsFile) entry(m *ast.MappingNode) entry {
+func (f *tenantsFile) entry(m *ast.MappingNode) entry {
 	e := entry{start: f.placeOf(m), folder: filepath.Dir(f.name), own: make(map[string]setting, len(m.Values))}
 	if len(m.Values) > 0 {
 		e.start = f.placeOf(m.Values[0].Key)
@@ -100,6 +107,7 @@ func (f tenantsFile) entry(m *ast.MappingNode) entry {
 		}
 		at.key = strings.ToLower(written)
 		text, p := valueText(pair.Value, keys[keyIndex[key]].Type == List)
+		f.secrets = f.secrets || keys[keyIndex[key]].Secret && setVariable.ReplaceAllString(text, "") != ""
 		if p == nil {
 			text, p = expand(text)
 		}

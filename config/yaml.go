@@ -135,6 +135,9 @@ func scalarText(n ast.Node) (string, *problem) {
 
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(:-([^}]*))?\}`)
 
+// setVariable is one without a default: nothing of its value stands in the file.
+var setVariable = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+
 // expand replaces ${NAME} and ${NAME:-default} by the process's environment, as
 // Fluent Bit does in its own files; but a variable without a value is a problem.
 func expand(text string) (string, *problem) {

@@ -27,8 +27,8 @@ type Client struct {
 	options Options
 }
 
-// NewClient returns a Client that sends through h's transport (nil: a
-// transport with connection limits and timeouts of its own). Redirects are
+// NewClient returns a Client that sends through h's transport (nil: one of
+// Transport's, for the zero Wire). Redirects are
 // never followed, whatever h says: a token must not travel.
 func NewClient(h *http.Client, o Options) *Client {
 	if o.PageLimit <= 0 {
@@ -48,19 +48,10 @@ func NewClient(h *http.Client, o Options) *Client {
 		own = *h
 	}
 	if own.Transport == nil {
-		own.Transport = defaultTransport()
+		own.Transport, _ = Transport(Wire{}, 16) // nothing of it can be wrong
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{http: &own, options: o}
-}
-
-// defaultTransport is Go's own with an answer expected in bounded time and
-// enough idle connections for many tenants on the one Graph host.
-func defaultTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.ResponseHeaderTimeout = 45 * time.Second
-	t.MaxIdleConnsPerHost = 16
-	return t
 }
 
 // Tokens yields access tokens for the one tenant and API that is being read.

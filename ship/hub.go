@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"fluent-bit-defender/auth"
 	"fluent-bit-defender/config"
@@ -16,12 +15,11 @@ import (
 // once, one tenant's tokens are refreshed by one source, and two instances that
 // would read the same tenant and feed into the same checkpoint are refused.
 type Hub struct {
-	http *http.Client
-
-	mu      sync.Mutex
-	stores  map[string]*sharedStore
-	sources map[sourceKey]*sharedSource
-	claims  map[claim]string // who reads it
+	mu         sync.Mutex
+	transports map[config.Network]*http.Transport
+	stores     map[string]*sharedStore
+	sources    map[sourceKey]*sharedSource
+	claims     map[claim]string // who reads it
 }
 
 type sharedStore struct {
@@ -46,18 +44,11 @@ type claim struct {
 
 // NewHub returns the process's hub. It opens nothing yet.
 func NewHub() *Hub {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	// Few connections to few hosts: thousands of tenants share them.
-	transport.MaxIdleConns = 2 * pollsAtOnce
-	transport.MaxIdleConnsPerHost = pollsAtOnce
-	transport.MaxConnsPerHost = 2 * pollsAtOnce
-	transport.IdleConnTimeout = 2 * time.Minute
-	transport.ResponseHeaderTimeout = time.Minute
 	return &Hub{
-		http:    &http.Client{Transport: transport},
-		stores:  map[string]*sharedStore{},
-		sources: map[sourceKey]*sharedSource{},
-		claims:  map[claim]string{},
+		transports: map[config.Network]*http.Transport{},
+		stores:     map[string]*sharedStore{},
+		sources:    map[sourceKey]*sharedSource{},
+		claims:     map[claim]string{},
 	}
 }
 
@@ -98,14 +89,17 @@ func (h *Hub) closeStore(folder string) error {
 		return nil
 	}
 	delete(h.stores, folder)
-	h.http.CloseIdleConnections()
+	for _, t := range h.transports {
+		t.CloseIdleConnections()
+	}
 	return shared.Close()
 }
 
 // source returns the token source of a tenant, made at its first user. A later
 // user with another secret or seed configures the one that is there: the
-// lineage in the state is theirs together. notice takes remarks about it.
-func (h *Hub) source(folder string, store auth.Store, t config.Tenant, notice func(string)) (sourceKey, *auth.Source) {
+// lineage in the state is theirs together, and so is the first one's way to
+// Microsoft. notice takes remarks about it.
+func (h *Hub) source(folder string, store auth.Store, w http.RoundTripper, t config.Tenant, notice func(string)) (sourceKey, *auth.Source) {
 	key := sourceKey{folder, t.Cloud, t.ID, t.ClientID}
 	account := auth.Account{
 		Name: t.Name, LoginURL: t.LoginURL, Cloud: t.Cloud, TenantID: t.ID, ClientID: t.ClientID,
@@ -115,7 +109,7 @@ func (h *Hub) source(folder string, store auth.Store, t config.Tenant, notice fu
 	defer h.mu.Unlock()
 	shared := h.sources[key]
 	if shared == nil {
-		shared = &sharedSource{Source: auth.NewSource(account, auth.Options{HTTP: h.http, Store: store, Notice: notice}), account: account}
+		shared = &sharedSource{Source: auth.NewSource(account, auth.Options{HTTP: &http.Client{Transport: w}, Store: store, Notice: notice}), account: account}
 		h.sources[key] = shared
 	}
 	shared.users++

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type Instance struct {
 	name   string
 	hub    *Hub
 	store  *sharedStore
+	wire   *wire
 	reader reader
 	slog   *slog.Logger
 	now    func() time.Time
@@ -56,6 +58,7 @@ type Instance struct {
 	streams map[streamID]*stream
 	tenants map[tenantID]*int64 // bytes that wait
 	added   int                 // streams ever added
+	warned  []config.Fault      // what the configuration in use was warned of
 	queue   streamQueue
 }
 
@@ -83,8 +86,12 @@ func (h *Hub) start(cfg *config.Config, o Options, r reader) (*Instance, error) 
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	way := new(wire)
+	if err := way.move(h, cfg.Network); err != nil {
+		return nil, err
+	}
 	if r == nil {
-		r = fetch.NewClient(h.http, fetch.Options{Version: o.Version, Now: o.Now})
+		r = fetch.NewClient(&http.Client{Transport: way}, fetch.Options{Version: o.Version, Now: o.Now})
 	}
 	log := o.Log.With("instance", o.Name)
 	store, err := h.openStore(cfg.StatePath, cfg.StateKeyFile, func(s string) { log.Warn(s) })
@@ -95,7 +102,7 @@ func (h *Hub) start(cfg *config.Config, o Options, r reader) (*Instance, error) 
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &pauses{now: o.Now}
 	i := &Instance{
-		name: o.Name, hub: h, store: store, reader: r, slog: log, now: o.Now, clock: &clock{local: o.Now},
+		name: o.Name, hub: h, store: store, wire: way, reader: r, slog: log, now: o.Now, clock: &clock{local: o.Now},
 		buffer: newBuffer(cfg.BufferLimit, cfg.BatchLimit), pauses: p,
 		commits: newCommitter(store, cfg.CommitDelay, p, log, o.Now),
 		started: o.Now(), seed: float64(o.Seed%1e6) / 1e6,

@@ -68,6 +68,10 @@ func (i *Instance) apply(cfg *config.Config) (refused []error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.config = cfg
+	if err := i.wire.move(i.hub, cfg.Network); err != nil {
+		refused = append(refused, err)
+	}
+	i.warn(cfg.Warnings)
 	starting := i.added == 0
 
 	var added, changed, removed []string
@@ -157,7 +161,7 @@ func (i *Instance) configure(s *stream, cfg *config.Config, t config.Tenant) boo
 	if old != nil && !s.removed && old.tag == tag && reflect.DeepEqual(old.tenant, t) {
 		return false
 	}
-	sourceKey, source := i.hub.source(i.folder(), i.store, t, func(remark string) {
+	sourceKey, source := i.hub.source(i.folder(), i.store, i.wire, t, func(remark string) {
 		i.slog.Warn(remark, "tenant", t.Name)
 	})
 	s.settings.Store(&settings{

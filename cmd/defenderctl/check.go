@@ -84,12 +84,20 @@ func (c checkCommand) Run(ctx context.Context, out *console) (err error) {
 		say.warnf("%s", warning)
 	}
 
+	for _, in := range all.inputs {
+		for _, warning := range in.located(in.config.Warnings) {
+			say.warnf("%s", warning)
+		}
+	}
+
 	rows := rowsOf(all)
 	routes.compare(rows, say)
 	claim(rows)
 
 	signIns := newSignIns(say)
-	signIns.open(all.inputs)
+	if err := signIns.open(all.inputs); err != nil {
+		return err
+	}
 	c.ask(ctx, rows, signIns, screen)
 	if err := signIns.close(); err != nil {
 		say.warnf("%v", err)
@@ -179,7 +187,6 @@ func (c checkCommand) ask(ctx context.Context, rows []*finding, s *signIns, scre
 	var done atomic.Int64
 	stop := screen.follow(func() string { return fmt.Sprintf("%d/%d tenants", done.Load(), len(groups)) })
 	defer stop()
-	client := fetch.NewClient(s.http, fetch.Options{Version: version})
 	next := make(chan []*finding)
 	var workers sync.WaitGroup
 	for range min(atOnce, len(groups)) {
@@ -187,7 +194,7 @@ func (c checkCommand) ask(ctx context.Context, rows []*finding, s *signIns, scre
 			for group := range next {
 				for _, r := range group {
 					if ctx.Err() == nil {
-						c.try(ctx, r, s, client)
+						c.try(ctx, r, s)
 					}
 				}
 				done.Add(1)
@@ -225,7 +232,7 @@ func bySignIn(rows []*finding) (groups [][]*finding) {
 const recent = 24 * time.Hour
 
 // try signs in and makes one small request.
-func (c checkCommand) try(ctx context.Context, r *finding, s *signIns, client *fetch.Client) {
+func (c checkCommand) try(ctx context.Context, r *finding, s *signIns) {
 	feed, known := fetch.Lookup(r.Feed)
 	if !known {
 		r.fault(ours("there is no feed "+r.Feed, "correct Feeds"))
@@ -235,7 +242,7 @@ func (c checkCommand) try(ctx context.Context, r *finding, s *signIns, client *f
 	defer cancel()
 	window := fetch.Window{Feed: feed, BaseURL: r.tenant.GraphURL, MinSeverity: r.tenant.MinSeverity,
 		ServiceSources: r.tenant.ServiceSources, From: time.Now().Add(-recent)}
-	page, err := client.Peek(limited, window, s.access(r.input, r.tenant))
+	page, err := s.client(r.input).Peek(limited, window, s.access(r.input, r.tenant))
 	if ctx.Err() != nil {
 		return // interrupted; what came back says nothing about the tenant
 	}

@@ -92,6 +92,7 @@ func expandFiles(ts *testscript.TestScript, _ bool, names []string) {
 	for _, name := range names {
 		text := os.Expand(ts.ReadFile(name), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+		ts.Check(os.Chmod(ts.MkAbs(name), 0o600)) // it was there, readable for everyone, and may hold secrets now
 	}
 }
 

@@ -57,7 +57,9 @@ func (c tailCommand) Run(ctx context.Context, out *console) error {
 	}
 	signIns := newSignIns(say)
 	defer signIns.close()
-	signIns.open(all.inputs)
+	if err := signIns.open(all.inputs); err != nil {
+		return err
+	}
 	if err := signIns.borrow(ctx, all.inputs); err != nil {
 		say.warnf("%v", err)
 	}
@@ -75,8 +77,8 @@ func (c tailCommand) Run(ctx context.Context, out *console) error {
 
 // streams makes one stream for each feed of each tenant that was selected.
 func (c tailCommand) streams(all *installation, s *signIns, lines *printer, say messages) (streams []*stream) {
-	client := fetch.NewClient(s.http, fetch.Options{Version: version})
 	for _, in := range all.inputs {
+		client := s.client(in)
 		for _, t := range in.tenants {
 			if !t.Enabled {
 				say.notef("tenant %s is switched off (Enabled)", t.Name)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"fluent-bit-defender/auth"
 	"fluent-bit-defender/config"
@@ -24,7 +23,7 @@ import (
 // is possible. No state folder is ever made, and no checkpoint touched.
 type signIns struct {
 	say     messages
-	http    *http.Client
+	ways    map[config.Network]*http.Client
 	folders map[string]*folder // by State_Path
 
 	mu      sync.Mutex
@@ -44,23 +43,36 @@ type sourceKey struct {
 }
 
 func newSignIns(say messages) *signIns {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = atOnce
-	transport.ResponseHeaderTimeout = 45 * time.Second
 	return &signIns{
-		say: say, http: &http.Client{Transport: transport},
+		say: say, ways: map[config.Network]*http.Client{},
 		folders: map[string]*folder{}, sources: map[sourceKey]*auth.Source{},
 	}
 }
 
-// open opens the state of every input, as far as there is one.
-func (s *signIns) open(inputs []*input) {
+// client reads an input's feeds.
+func (s *signIns) client(in *input) *fetch.Client {
+	return fetch.NewClient(s.ways[in.config.Network], fetch.Options{Version: version})
+}
+
+// open finds the way to Microsoft of every input, and opens its state as far as
+// there is one.
+func (s *signIns) open(inputs []*input) error {
 	for _, in := range inputs {
 		path := in.statePath()
 		if s.folders[path] == nil {
 			s.folders[path] = s.openFolder(path, in.config.StateKeyFile)
 		}
+		n := in.config.Network
+		if s.ways[n] != nil {
+			continue
+		}
+		transport, err := fetch.Transport(fetch.Wire{Roots: n.Roots, Proxy: n.Proxy}, atOnce)
+		if err != nil {
+			return err
+		}
+		s.ways[n] = &http.Client{Transport: transport}
 	}
+	return nil
 }
 
 func (s *signIns) openFolder(path, keyFile string) *folder {
@@ -112,7 +124,7 @@ func (s *signIns) access(in *input, t config.Tenant) access {
 	source := s.sources[key]
 	if source == nil {
 		source = auth.NewSource(key.account, auth.Options{
-			HTTP: s.http, Store: s.folders[key.state].tokens, Notice: func(remark string) { s.say.warnf("%s", remark) },
+			HTTP: s.ways[in.config.Network], Store: s.folders[key.state].tokens, Notice: func(remark string) { s.say.warnf("%s", remark) },
 		})
 		s.sources[key] = source
 	}
@@ -132,7 +144,9 @@ func (s *signIns) close() error {
 	for _, source := range s.sources {
 		source.Close()
 	}
-	s.http.CloseIdleConnections()
+	for _, way := range s.ways {
+		way.CloseIdleConnections()
+	}
 	return s.closeFolders()
 }
 

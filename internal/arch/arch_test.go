@@ -25,7 +25,7 @@ type room struct {
 var rooms = map[string]room{
 	"config":             {[]string{"internal/secret"}, "the tool reads configurations without an engine, the engine takes any Config"},
 	"auth":               {[]string{"internal/secret"}, "signing in is useful without feeds; the token store it needs is its own interface"},
-	"fetch":              {nil, "paging and windows know nothing of tenants, Fluent Bit or where tokens come from"},
+	"fetch":              {[]string{"internal/secret"}, "paging and windows know nothing of tenants, Fluent Bit or where tokens come from"},
 	"record":             {nil, "bytes in, bytes out: every schema is tested by golden files alone"},
 	"state":              {nil, "satisfies the stores that auth and ship declare, and knows neither"},
 	"ship":               {[]string{"auth", "config", "fetch", "internal/secret", "record", "state"}, "the only room that knows all the others"},
