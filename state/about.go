@@ -24,13 +24,13 @@ func getAbout(tx *bbolt.Tx) (a about, err error) {
 }
 
 // readAbout reads what describes the store, after bringing it to our schema.
-func (s *Store) readAbout() (a about, err error) {
+func (s *Store) readAbout(o Options) (a about, err error) {
 	have, err := s.readSchema()
 	if err != nil {
 		return a, err
 	}
 	if have < schema {
-		if err := s.upgrade(have); err != nil {
+		if err := s.upgrade(have, o); err != nil {
 			return a, err
 		}
 	}

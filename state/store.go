@@ -109,7 +109,7 @@ func (s *Store) open(dir string, o Options) error {
 	if err != nil {
 		return fault(s.path, "opening the store", err)
 	}
-	a, err := s.readAbout()
+	a, err := s.readAbout(o)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ var upgrades = []func(*bbolt.Tx) error{
 }
 
 // upgrade brings the store from schema have to ours, wholly or not at all.
-func (s *Store) upgrade(have uint32) error {
+func (s *Store) upgrade(have uint32, o Options) error {
+	o.notice(fmt.Sprintf("upgrading %s from schema %d to %d; an older program will refuse it", s.path, have, schema))
 	return s.update(fmt.Sprintf("upgrading from schema %d to %d", have, schema), func(tx *bbolt.Tx) error {
 		for _, step := range upgrades[have-oldestSchema:] {
 			if err := step(tx); err != nil {
