@@ -76,7 +76,7 @@ static const char *setting(struct output *o, const char *key, const char *otherw
 static bool http_send(struct output *o, struct chunk *c, const char *bytes, size_t size)
 {
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(atoi(setting(o, "port", "80"))) };
-    struct timeval     patience = { .tv_sec = 5 };
+    struct timeval     patience = { .tv_sec = 60 };
     char               text[1024] = "";
     int                fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), status = 0;
 
