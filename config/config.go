@@ -54,6 +54,9 @@ type Tenant struct {
 	PollInterval   time.Duration // between two polls of one feed
 	Lookback       time.Duration // where a tenant without a checkpoint starts
 	Overlap        time.Duration // how far behind the watermark each poll looks
+	SweepInterval  time.Duration // between two sweeps; 0: none
+	SweepWindow    time.Duration // how far back a sweep reads
+	AuditWindow    time.Duration // how long ids of delivered alerts are kept
 	MinSeverity    string        // "" for all, or informational, low, medium, high
 	ServiceSources []string      // nil for all, or Microsoft's own names
 	Enabled        bool          // false: keeps its state and asks nothing

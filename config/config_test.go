@@ -51,6 +51,7 @@ func TestDefaultsOfASingleTenant(t *testing.T) {
 			Cloud:    "login.microsoftonline.com",
 			ClientID: "00001111-aaaa-2222-bbbb-3333cccc4444", RefreshToken: secret.New("hush"),
 			Feeds: []string{"alerts"}, PollInterval: time.Minute, Lookback: 24 * time.Hour, Overlap: 15 * time.Minute,
+			SweepInterval: 6 * time.Hour, SweepWindow: 48 * time.Hour, AuditWindow: 24 * time.Hour,
 			Enabled: true,
 		}},
 	}
@@ -97,6 +98,7 @@ var overridden = Tenant{
 	LoginURL: "https://login.fabrikam.com:8443/proxy", GraphURL: "http://127.0.0.1:9000", Cloud: "login.fabrikam.com:8443",
 	ClientID: "own-client", ClientSecret: secret.New("own-secret"), RefreshToken: secret.New("own-token"),
 	Feeds: []string{"alerts"}, PollInterval: 90 * time.Second, Lookback: 0, Overlap: 2 * time.Hour,
+	SweepInterval: 0, SweepWindow: 72 * time.Hour, AuditWindow: 36 * time.Hour,
 	MinSeverity: "medium", ServiceSources: []string{"microsoftSentinel", "dataLossPrevention"}, Enabled: false,
 }
 
@@ -118,6 +120,9 @@ fabrikam.Feeds            ALERTS
 fabrikam.Poll_Interval    90
 fabrikam.Lookback         0
 fabrikam.Overlap          2H
+fabrikam.Sweep_Interval   0
+fabrikam.Sweep_Window     3d
+fabrikam.Audit_Window     36h
 fabrikam.Min_Severity     Medium
 fabrikam.Service_Sources  microsoftsentinel,dataLossPrevention
 fabrikam.Enabled          No
@@ -144,6 +149,9 @@ fabrikam.Graph_Url        http://127.0.0.1:9000`)
   poll_interval: 90
   lookback: 0s
   overlap: 120m
+  sweep_interval: 0
+  sweep_window: 3d
+  audit_window: 36h
   min_severity: medium
   service_sources:
     - microsoftSentinel

@@ -19,6 +19,7 @@ type batch struct {
 	// through and since are the checkpoint that is reached when this batch and
 	// all before it are taken; zero when a slice of the window goes on after it.
 	through, since time.Time
+	before         uint64 // rows that came along and were seen before
 
 	refusals  int    // times refused since it was last changed
 	refusedAt uint64 // how many batches of all streams had been taken then
@@ -30,6 +31,9 @@ type entry struct {
 	seen    state.Seen
 	id      string
 	version time.Time
+
+	unreadable bool
+	late       bool // it came later than the overlap
 }
 
 // lane is where one stream's batches wait, oldest first.
@@ -98,7 +102,7 @@ func (w *buffer) fits(l *lane, size int64, backfill bool) bool {
 // mark records that everything before through was read. It travels with the
 // stream's last waiting batch, and is false when nothing waits: then it may be
 // committed at once.
-func (w *buffer) mark(l *lane, through, since time.Time) bool {
+func (w *buffer) mark(l *lane, through, since time.Time, before uint64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(l.batches) == 0 {
@@ -106,6 +110,7 @@ func (w *buffer) mark(l *lane, through, since time.Time) bool {
 	}
 	last := l.batches[len(l.batches)-1]
 	last.through, last.since = through, since
+	last.before += before
 	return true
 }
 
@@ -126,6 +131,18 @@ func (w *buffer) waits(l *lane) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(l.batches) > 0
+}
+
+// queued lists what of l waits.
+func (w *buffer) queued(l *lane) (all []state.Seen) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range l.batches {
+		for _, e := range b.records {
+			all = append(all, e.seen)
+		}
+	}
+	return all
 }
 
 // next takes the lane whose turn it is out of the round, or nil. Only Collect
@@ -222,12 +239,27 @@ func (w *buffer) refused(l *lane, b *batch, replace func(entry, int) []byte) {
 	}
 }
 
+// ledger is what b adds to the sums once it is taken.
+func (b *batch) ledger() state.Ledger {
+	n := uint64(len(b.records))
+	l := state.Ledger{Fetched: n + b.before, Before: b.before, New: n, Appended: n}
+	for _, e := range b.records {
+		if e.unreadable {
+			l.New--
+			l.Unreadable++
+		} else if e.late {
+			l.Late++
+		}
+	}
+	return l
+}
+
 // halve cuts b between two records. The checkpoint stays with the second half.
 func (b *batch) halve() (*batch, *batch) {
 	middle := len(b.records) / 2
 	cut := b.records[middle-1].end
 	first := &batch{bytes: b.bytes[:cut:cut], records: b.records[:middle:middle]}
-	second := &batch{bytes: b.bytes[cut:], through: b.through, since: b.since}
+	second := &batch{bytes: b.bytes[cut:], through: b.through, since: b.since, before: b.before}
 	for _, e := range b.records[middle:] {
 		e.end -= cut
 		second.records = append(second.records, e)

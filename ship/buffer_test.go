@@ -126,7 +126,7 @@ func TestCheckpointNeverPassesAWaitingBatch(t *testing.T) {
 	put(t, w, l, first)
 	put(t, w, l, second)
 	through := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	if !w.mark(l, through, through.Add(-time.Hour)) {
+	if !w.mark(l, through, through.Add(-time.Hour), 0) {
 		t.Fatal("mark found nothing waiting")
 	}
 
@@ -141,7 +141,7 @@ func TestCheckpointNeverPassesAWaitingBatch(t *testing.T) {
 	if !got.Equal(through) || !since.Equal(through.Add(-time.Hour)) {
 		t.Errorf("checkpoint %v since %v, want %v since an hour before", got, since, through)
 	}
-	if w.mark(l, through.Add(1), through) {
+	if w.mark(l, through.Add(1), through, 0) {
 		t.Error("mark found something waiting in an empty lane")
 	}
 	if w.waiting != 0 || *l.tenant != 0 {

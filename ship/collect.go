@@ -92,7 +92,7 @@ func (i *Instance) taken(l *lane, b *batch) {
 	for n, e := range b.records {
 		seen[n] = e.seen
 	}
-	i.commits.add(state.Commit{Key: s.key, Watermark: through, Since: since, Add: seen}, false)
+	i.commits.add(state.Commit{Key: s.key, Watermark: through, Since: since, Add: seen, Ledger: b.ledger()}, false)
 }
 
 // replacement is the record that goes in place of one that is refused time and again.

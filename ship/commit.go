@@ -23,6 +23,7 @@ const (
 type checkpoints interface {
 	Load(state.Key) (state.Checkpoint, bool, error)
 	Commit([]state.Commit) error
+	Ledger(state.Key) (state.Ledger, error)
 }
 
 // committer makes checkpoints durable, off the callback's thread, in the order
@@ -38,9 +39,10 @@ type committer struct {
 	delayed atomic.Bool // an append's answer covers only a buffer in memory
 	pauses  *pauses
 
-	mu    sync.Mutex
-	queue []queuedCommit // oldest first
-	wake  chan struct{}
+	mu         sync.Mutex
+	queue      []queuedCommit     // oldest first
+	unbalanced map[state.Key]bool // it was said
+	wake       chan struct{}
 }
 
 // pauses is what Fluent Bit says of pausing: set by its thread, read by ours.
@@ -74,7 +76,7 @@ type queuedCommit struct {
 }
 
 func newCommitter(store checkpoints, delay time.Duration, p *pauses, log *slog.Logger, now func() time.Time) *committer {
-	return &committer{store: store, delay: delay, pauses: p, log: log, now: now, wake: make(chan struct{}, 1)}
+	return &committer{store: store, delay: delay, pauses: p, log: log, now: now, wake: make(chan struct{}, 1), unbalanced: map[state.Key]bool{}}
 }
 
 // add queues c and returns at once. A lazy commit says nothing new was
@@ -94,6 +96,18 @@ func (c *committer) poke() {
 	case c.wake <- struct{}{}:
 	default:
 	}
+}
+
+// queued lists what was taken of key and is not durable yet.
+func (c *committer) queued(key state.Key) (all []state.Seen) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, q := range c.queue {
+		if q.Key == key {
+			all = append(all, q.Add...)
+		}
+	}
+	return all
 }
 
 // run commits until ctx ends.
@@ -172,6 +186,8 @@ func (c *committer) flush() error {
 		}
 		merged := &commits[i]
 		merged.Add = append(merged.Add[:len(merged.Add):len(merged.Add)], q.Add...)
+		merged.Again = append(merged.Again[:len(merged.Again):len(merged.Again)], q.Again...)
+		merged.Ledger = merged.Ledger.Plus(q.Ledger)
 		if q.Watermark.After(merged.Watermark) {
 			merged.Watermark, merged.Since = q.Watermark, q.Since
 		}
@@ -181,6 +197,7 @@ func (c *committer) flush() error {
 		return err
 	}
 	c.failing.Store(false)
+	c.balance(commits)
 	c.mu.Lock()
 	c.queue = c.queue[len(due):]
 	if len(c.queue) == 0 {
@@ -188,6 +205,27 @@ func (c *committer) flush() error {
 	}
 	c.mu.Unlock()
 	return nil
+}
+
+// balance holds the ledgers that commits wrote against themselves.
+func (c *committer) balance(commits []state.Commit) {
+	for _, commit := range commits {
+		if len(commit.Add) == 0 {
+			continue
+		}
+		l, err := c.store.Ledger(commit.Key)
+		if err != nil || l.Balanced() {
+			continue
+		}
+		c.mu.Lock()
+		said := c.unbalanced[commit.Key]
+		c.unbalanced[commit.Key] = true
+		c.mu.Unlock()
+		if !said {
+			c.log.Error("the ledger does not balance, please report it", "of", commit.Key.String(),
+				"fetched", l.Fetched, "new", l.New, "before", l.Before, "unreadable", l.Unreadable, "appended", l.Appended, "committed", l.Committed)
+		}
+	}
 }
 
 // commit writes commits, leaving out those whose checkpoint is damaged in the

@@ -53,6 +53,8 @@ func (m *memory) Commit(cs []state.Commit) error {
 	return nil
 }
 
+func (m *memory) Ledger(state.Key) (state.Ledger, error) { return state.Ledger{}, nil }
+
 func (m *memory) setFail(err error) {
 	m.mu.Lock()
 	m.fail = err

@@ -17,6 +17,7 @@ import (
 
 	"fluent-bit-defender/auth"
 	"fluent-bit-defender/config"
+	"fluent-bit-defender/control"
 	"fluent-bit-defender/fetch"
 	"fluent-bit-defender/internal/secret"
 )
@@ -284,6 +285,9 @@ func campaign(t *testing.T, seed uint64, delayed, kills bool) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	e := newEngine(t, "contoso", "fabrikam", "adatum")
 	e.delayed = delayed
+	for n := range e.cfg.Tenants {
+		e.cfg.Tenants[n].SweepInterval, e.cfg.Tenants[n].SweepWindow = 10*time.Minute, 30*time.Hour
+	}
 	refusing := false
 	e.answer = func(string, []byte) bool { return !refusing && rng.IntN(4) > 0 }
 	e.start()
@@ -291,6 +295,9 @@ func campaign(t *testing.T, seed uint64, delayed, kills bool) {
 		tenant := []string{"contoso", "fabrikam", "adatum"}[rng.IntN(3)]
 		for range rng.IntN(8) {
 			e.service.set(tenant, fmt.Sprint(tenant, rng.IntN(60)), time.Duration(rng.IntN(240))*time.Second)
+		}
+		if rng.IntN(6) == 0 { // far later than the overlap
+			e.service.set(tenant, fmt.Sprint(tenant, "late", rng.IntN(60)), time.Duration(20+rng.IntN(180))*time.Minute)
 		}
 		refusing = rng.IntN(5) == 0
 		if rng.IntN(6) == 0 {
@@ -309,12 +316,29 @@ func campaign(t *testing.T, seed uint64, delayed, kills bool) {
 		}
 	}
 	refusing, e.answer = false, nil
-	e.run(200)
+	e.run(900)
 	e.check(kills)
-	if e.logged("internal error") > 0 {
+	e.balanced(kills)
+	if e.logged("internal error")+e.logged("please report") > 0 {
 		t.Error(e.log)
 	}
 	e.inst.Stop()
+}
+
+// balanced holds the ledgers against themselves and against what came.
+func (e *engine) balanced(mayRepeat bool) {
+	e.t.Helper()
+	var appended uint64
+	for _, s := range e.inst.streams {
+		l, err := e.inst.store.Ledger(s.key)
+		if err != nil || !l.Balanced() {
+			e.t.Errorf("%s: %+v does not balance (%v)", s.key, l, err)
+		}
+		appended += l.Appended
+	}
+	if came := uint64(len(e.got)); came != appended && !mayRepeat || came < appended {
+		e.t.Errorf("%d records came, the ledgers say %d", came, appended)
+	}
 }
 
 func TestADeadTokenStopsNobodyElse(t *testing.T) {
@@ -630,6 +654,101 @@ func TestCollectStopsAtARefusingEngine(t *testing.T) {
 		e.answer = nil
 		e.run(60)
 		e.check(false)
+		e.inst.Stop()
+	})
+}
+
+func TestTheSweepFindsWhatCameLaterThanTheOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, "contoso")
+		e.cfg.Tenants[0].SweepInterval, e.cfg.Tenants[0].SweepWindow = 6*time.Hour, 48*time.Hour
+		e.service.set("contoso", "first", 10*time.Hour)
+		e.start()
+		e.run(30 * 60)
+		e.service.set("contoso", "late", 20*time.Minute) // the overlap is 15 minutes
+		e.run(7 * 3600)
+		e.check(false)
+		if n := e.logged("became visible later than Overlap"); n != 1 {
+			t.Errorf("%d lines about one late alert, want one: %q", n, e.log)
+		}
+		e.inst.Stop()
+		e.start()
+		e.service.set("contoso", "later", 40*time.Hour) // before Lookback began: not known whether it came
+		e.run(13 * 3600)
+		if len(e.got) != 2 {
+			t.Errorf("%d records, want 2", len(e.got))
+		}
+		e.balanced(false)
+		if l, err := e.inst.store.Ledger(e.stream("contoso").key); err != nil || l.Late != 1 {
+			t.Errorf("the ledger counts %d late alerts (%v), want 1", l.Late, err)
+		}
+		e.inst.Stop()
+	})
+}
+
+func (e *engine) stream(tenant string) *stream {
+	s, err := e.inst.find(control.Stream{Tenant: tenant, Feed: "alerts"})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return s
+}
+
+func TestAuditAndRedeliver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, "contoso")
+		e.cfg.Tenants[0].AuditWindow = 24 * time.Hour
+		for n := range 30 {
+			e.service.set("contoso", fmt.Sprint("a", n), time.Duration(n)*time.Hour/2)
+		}
+		e.start()
+		e.run(100)
+		audit := func(shown, delivered int) *control.Audit {
+			t.Helper()
+			a, err := e.inst.Audit(t.Context(), control.AuditRequest{Stream: control.Stream{Tenant: "CONTOSO", Feed: "alerts"}, Since: 20 * time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.Shown != shown || a.Delivered != delivered || len(a.Alerts) != shown {
+				t.Errorf("Microsoft shows %d, delivered %d, want %d and %d", a.Shown, a.Delivered, shown, delivered)
+			}
+			return a
+		}
+		audit(30, 30)
+		e.service.set("contoso", "hidden", 2*time.Hour) // polls look 15 minutes back, and nothing sweeps
+		a := audit(31, 30)
+		var wanted []control.Alert
+		for _, alert := range a.Alerts {
+			if !alert.Delivered || alert.ID == "a7" || alert.ID == "a29" || alert.ID == "a0" {
+				wanted = append(wanted, alert)
+			}
+		}
+		if len(wanted) != 4 {
+			t.Fatalf("%d alerts to ask for again, want 4", len(wanted))
+		}
+		if err := e.inst.Redeliver(t.Context(), control.RedeliverRequest{Stream: a.Stream, Alerts: wanted}); err != nil {
+			t.Fatal(err)
+		}
+		e.kill() // the wish is durable
+		e.start()
+		e.run(100)
+		audit(31, 31)
+		if len(e.got) != 34 {
+			t.Errorf("%d records, want 30 and 4", len(e.got))
+		}
+		ids := map[string]int{}
+		for _, r := range e.got {
+			ids[r["record_id"].(string)]++
+		}
+		for _, alert := range wanted {
+			if want := map[bool]int{true: 2, false: 1}[alert.Delivered]; ids[alert.RecordID] != want {
+				t.Errorf("%s did not come again under its record_id", alert.ID)
+			}
+		}
+		e.balanced(false)
+		if again, err := e.inst.store.Redeliveries(e.stream("contoso").key); err != nil || len(again) != 0 {
+			t.Errorf("still asked for: %d (%v)", len(again), err)
+		}
 		e.inst.Stop()
 	})
 }

@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 
 	"fluent-bit-defender/auth"
 	"fluent-bit-defender/config"
+	"fluent-bit-defender/control"
 	"fluent-bit-defender/state"
 )
 
@@ -24,7 +26,9 @@ type Hub struct {
 
 type sharedStore struct {
 	*state.Store
-	users int
+	users     int
+	instances []*Instance     // that answer on the socket
+	control   *control.Server // nil until the first of them
 }
 
 type sharedSource struct {
@@ -92,7 +96,10 @@ func (h *Hub) closeStore(folder string) error {
 	for _, t := range h.transports {
 		t.CloseIdleConnections()
 	}
-	return shared.Close()
+	if shared.control != nil {
+		err = shared.control.Close()
+	}
+	return errors.Join(err, shared.Close())
 }
 
 // source returns the token source of a tenant, made at its first user. A later

@@ -76,10 +76,33 @@ var unnamed = regexp.MustCompile(`^defender\.\d+$`)
 // Start opens the state and begins to poll. Errors name the instance's fault and
 // what to do; nothing is left running then.
 func (h *Hub) Start(cfg *config.Config, o Options) (*Instance, error) {
-	return h.start(cfg, o, nil)
+	i, err := h.start(cfg, o, nil)
+	if err == nil {
+		h.listen(i)
+	}
+	return i, err
+}
+
+// Examine is Start for a look: nothing is polled and nothing delivered, but Audit
+// and Redeliver work. Stop it.
+func (h *Hub) Examine(cfg *config.Config, o Options) (*Instance, error) {
+	return h.prepare(cfg, o, nil)
 }
 
 func (h *Hub) start(cfg *config.Config, o Options, r reader) (*Instance, error) {
+	i, err := h.prepare(cfg, o, r)
+	if err != nil {
+		return nil, err
+	}
+	i.slog.Info(fmt.Sprintf("fluent-bit-defender %s: %d tenants, %d feeds in all, state in %s", o.Version, len(cfg.Tenants), len(i.streams), cfg.StatePath))
+	for _, loop := range []func(context.Context){i.schedule, i.commits.run, i.watch} {
+		i.work.Go(func() { i.keep(i.ctx, loop) })
+	}
+	return i, nil
+}
+
+// prepare makes an instance with all its streams that does nothing yet.
+func (h *Hub) prepare(cfg *config.Config, o Options, r reader) (*Instance, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -122,11 +145,6 @@ func (h *Hub) start(cfg *config.Config, o Options, r reader) (*Instance, error) 
 		i.release()
 		return nil, errors.Join(claimed...)
 	}
-	log.Info(fmt.Sprintf("fluent-bit-defender %s: %d tenants, %d feeds in all, state in %s", o.Version, len(cfg.Tenants), len(i.streams), cfg.StatePath))
-
-	for _, loop := range []func(context.Context){i.schedule, i.commits.run, i.watch} {
-		i.work.Go(func() { i.keep(ctx, loop) })
-	}
 	return i, nil
 }
 
@@ -162,6 +180,7 @@ func (i *Instance) Stop() {
 // release gives back what the hub shares.
 func (i *Instance) release() {
 	i.cancel()
+	i.hub.unlisten(i)
 	i.mu.Lock()
 	for _, s := range i.streams {
 		if !s.removed {

@@ -46,6 +46,7 @@ type poll struct {
 	backfilling bool // it holds one of the places for backfills
 
 	batch   batch  // being filled
+	before  uint64 // rows seen before, since the last batch or progress
 	scratch []byte // batch.bytes, reused
 	again   []state.Seen
 }
@@ -93,7 +94,7 @@ func (p *poll) emit(page fetch.Page) error {
 		if !confirmed || p.clock.now().Sub(p.now).Abs() > clockTolerance {
 			return errClock
 		}
-		p.since = p.from
+		p.since, p.remembered = p.from, p.from
 	}
 
 	for _, alert := range page.Alerts {
@@ -107,7 +108,7 @@ func (p *poll) emit(page fetch.Page) error {
 	if err := p.seal(page.Backfill); err != nil {
 		return err
 	}
-	if !page.Through.IsZero() && p.advance(page.Through, p.tenant.Overlap) {
+	if !page.Through.IsZero() && p.advance(page.Through, p.tenant.Overlap, p.retention) {
 		p.progress()
 	}
 	if page.Backfill && !p.backfill {
@@ -137,18 +138,23 @@ func (p *poll) take(alert fetch.Alert, date time.Time) {
 	p.sums.read++
 	if known, seen := p.seen[hash]; seen {
 		p.sums.before++
+		p.before++
 		if !stamp.Equal(alert.Version) && stamp.Unix()-known > int64(p.tenant.Overlap/time.Second)/2 {
 			// It comes with every answer, whatever the window: remember it longer.
 			p.again = append(p.again, state.Seen{Hash: hash, Stamp: stamp})
 		}
 		return
 	}
+	p.encode(alert, entry{seen: state.Seen{Hash: hash, Stamp: stamp}})
+}
 
+// encode adds one alert to the batch that is being filled.
+func (p *poll) encode(alert fetch.Alert, e entry) {
 	start := len(p.scratch)
 	var outcome record.Outcome
 	p.scratch, outcome = p.encoder.Append(p.scratch, record.Alert{ID: alert.ID, Version: alert.Version, Raw: alert.Raw})
 	if outcome.Unreadable {
-		p.sums.unreadable++
+		e.unreadable = true
 		p.log(p.stream).Warn("an alert could not be read; it goes out as a record that says so, with its raw text", "reason", outcome.Reason, "id", alert.ID)
 	}
 	if start > 0 && int64(len(p.scratch)) > p.buffer.batchLimit {
@@ -163,10 +169,9 @@ func (p *poll) take(alert fetch.Alert, date time.Time) {
 	if p.seen == nil {
 		p.seen = make(map[[16]byte]int64)
 	}
-	p.seen[hash] = stamp.Unix()
-	p.batch.records = append(p.batch.records, entry{
-		end: len(p.scratch), seen: state.Seen{Hash: hash, Stamp: stamp}, id: alert.ID, version: alert.Version,
-	})
+	p.seen[e.seen.Hash] = e.seen.Stamp.Unix()
+	e.end, e.id, e.version = len(p.scratch), alert.ID, alert.Version
+	p.batch.records = append(p.batch.records, e)
 }
 
 // identify names one version of an alert, and says when it may be forgotten.
@@ -189,7 +194,8 @@ func (p *poll) seal(backfill bool) error {
 		return nil
 	}
 	b := p.batch
-	p.batch = batch{}
+	b.before = p.before
+	p.batch, p.before = batch{}, 0
 	b.bytes = bytes.Clone(p.scratch)
 	p.scratch = p.scratch[:0]
 	if err := p.buffer.put(p.ctx, &p.lane, &b, backfill || p.backfill); err != nil {
@@ -205,13 +211,18 @@ func (p *poll) seal(backfill bool) error {
 
 // progress sends the watermark on its way behind the records that come before it.
 func (p *poll) progress() {
-	if p.buffer.mark(&p.lane, p.watermark, p.since) {
+	before := p.before
+	p.before = 0
+	if p.buffer.mark(&p.lane, p.watermark, p.since, before) {
 		return
 	}
 	// Nothing waits: all of it was taken by Fluent Bit.
 	for _, seen := range p.again {
 		p.seen[seen.Hash] = seen.Stamp.Unix()
 	}
-	p.commits.add(state.Commit{Key: p.key, Watermark: p.watermark, Since: p.since, Add: p.again}, true)
+	p.commits.add(state.Commit{
+		Key: p.key, Watermark: p.watermark, Since: p.since, Again: p.again,
+		Ledger: state.Ledger{Fetched: before, Before: before},
+	}, true)
 	p.again = nil
 }

@@ -110,7 +110,7 @@ func (i *Instance) pop() (*stream, time.Duration) {
 // turn polls s once and puts it back into the schedule.
 func (i *Instance) turn(ctx context.Context, s *stream) {
 	polled := s.settings.Load()
-	err := guard(func() error { return i.poll(ctx, s) })
+	err := guard(func() error { return i.read(ctx, s) })
 	now := i.now()
 	var due time.Time
 	switch {
@@ -138,6 +138,19 @@ func (i *Instance) turn(ctx context.Context, s *stream) {
 	s.due = due
 	heap.Push(&i.queue, s)
 	i.wakeUp()
+}
+
+// read polls s, and sweeps it when that is due.
+func (i *Instance) read(ctx context.Context, s *stream) error {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if err := i.poll(ctx, s); err != nil {
+		return err
+	}
+	if err := i.sweepIfDue(ctx, s); err != nil && ctx.Err() == nil {
+		i.log(s).Warn("the sweep for late alerts did not get through; it is tried again, and the polls go on", "error", err)
+	}
+	return nil
 }
 
 // keep runs one of the instance's loops until ctx ends, also after a panic.

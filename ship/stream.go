@@ -2,6 +2,7 @@ package ship
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,21 +22,26 @@ type stream struct {
 	// settings are replaced whole when the configuration changes.
 	settings atomic.Pointer[settings]
 
-	// How far it is read: ahead of what is committed. Only the poll that runs
-	// touches these, one at a time.
-	watermark time.Time
-	since     time.Time          // the seen set is complete from here on
-	seen      map[[16]byte]int64 // id + version of what was read, to its stamp in Unix seconds
-	backfill  bool               // the last window did not fit one page
-	partial   time.Time          // since when answers are partial
-	trouble   trouble
+	// How far it is read: ahead of what is committed. Only who reads the stream
+	// touches these, one at a time, holding reading.
+	reading    sync.Mutex
+	watermark  time.Time
+	since      time.Time          // the committed seen set is complete from here on
+	remembered time.Time          // and the one in memory, which polls need, from here on
+	seen       map[[16]byte]int64 // id + version of what was read, to its stamp in Unix seconds
+	backfill   bool               // the last window did not fit one page
+	partial    time.Time          // since when answers are partial
+	trouble    trouble
 
 	// Schedule; guarded by Instance.mu.
 	due     time.Time
 	phase   float64 // its place in the interval, 0 to 1
 	place   int     // in the schedule's heap, −1 when not in it
 	polling bool
-	removed bool // no longer configured; its token source was given back
+	// When it is swept next, and whether alerts are asked for again.
+	sweepAt   time.Time
+	redeliver bool
+	removed   bool // no longer configured; its token source was given back
 
 	sums sums
 }
@@ -43,10 +49,10 @@ type stream struct {
 // sums account for every alert since the start: read = fresh + before, and what
 // is fresh is either waiting or taken.
 type sums struct {
-	read, before      int64 // by the poll
-	fresh, unreadable int64 // by the poll; unreadable ones are fresh too
-	taken             atomic.Int64
-	unbalanced        bool // it was said that they do not add up
+	read, before int64 // by the poll
+	fresh        int64 // by the poll
+	taken        atomic.Int64
+	unbalanced   bool // it was said that they do not add up
 }
 
 // settings are what the configuration says of a stream.
@@ -57,6 +63,15 @@ type settings struct {
 	source    *auth.Source
 	sourceKey sourceKey
 	scope     string
+	retention time.Duration // how long ids of delivered alerts are kept
+}
+
+// retention is how long the ids of what was delivered may be asked for.
+func retention(t config.Tenant) time.Duration {
+	if t.SweepInterval > 0 {
+		return max(t.AuditWindow, t.SweepWindow)
+	}
+	return t.AuditWindow
 }
 
 // Token returns an access token for the feed's API (fetch.Tokens).
@@ -72,12 +87,16 @@ func (s *settings) Token(ctx context.Context) (string, error) {
 func (s *settings) Reject(access string) { s.source.Reject(s.scope, access) }
 
 // restore puts the stream where its checkpoint was committed.
-func (s *stream) restore(cp state.Checkpoint) {
+func (s *stream) restore(cp state.Checkpoint, overlap time.Duration) {
 	s.watermark, s.since = cp.Watermark, cp.Since
-	if len(cp.Seen) > 0 {
-		s.seen = make(map[[16]byte]int64, len(cp.Seen))
-	}
+	s.remembered = maxTime(cp.Since, cp.Watermark.Add(-overlap))
 	for _, seen := range cp.Seen {
+		if seen.Stamp.Before(s.remembered) {
+			continue
+		}
+		if s.seen == nil {
+			s.seen = make(map[[16]byte]int64)
+		}
 		s.seen[seen.Hash] = seen.Stamp.Unix()
 	}
 }
@@ -87,28 +106,29 @@ func (s *stream) from(overlap, lookback time.Duration, now time.Time) time.Time 
 	if s.watermark.IsZero() {
 		return now.Add(-lookback)
 	}
-	// Not further back than the seen set knows, or a wider Overlap would
-	// deliver again what it does not remember.
-	return maxTime(s.watermark.Add(-overlap), s.since)
+	// Not further back than is remembered, or a wider Overlap would deliver again
+	// what was forgotten.
+	return maxTime(s.watermark.Add(-overlap), s.remembered)
 }
 
 // advance moves the watermark to through and forgets what no poll can meet
-// again. It reports whether the watermark moved.
-func (s *stream) advance(through time.Time, overlap time.Duration) bool {
+// again, and what neither sweep nor audit will ask for. It reports whether the
+// watermark moved.
+func (s *stream) advance(through time.Time, overlap, keep time.Duration) bool {
 	if !through.After(s.watermark) {
 		return false
 	}
 	s.watermark = through
-	since := through.Add(-overlap)
-	if since.After(s.since) {
-		s.since = since
+	s.since = maxTime(s.since, through.Add(-max(overlap, keep)))
+	if limit := through.Add(-overlap); limit.After(s.remembered) {
+		s.remembered = limit
 		s.forget()
 	}
 	return true
 }
 
 func (s *stream) forget() {
-	limit := s.since.Unix()
+	limit := s.remembered.Unix()
 	for hash, stamp := range s.seen {
 		if stamp < limit {
 			delete(s.seen, hash)

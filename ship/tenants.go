@@ -144,8 +144,11 @@ func (i *Instance) add(id streamID, cfg *config.Config, t config.Tenant) error {
 	s := &stream{feed: feed, key: key, phase: phase(i.added, i.seed), place: -1}
 	s.lane = lane{stream: s, tenant: waiting}
 	if found {
-		s.restore(checkpoint)
+		s.restore(checkpoint, t.Overlap)
 	}
+	if asked, err := i.store.Redeliveries(key); err == nil {
+		s.redeliver = len(asked) > 0
+	} // else the sweep meets it again and says so
 	i.added++
 	i.streams[id] = s
 	i.configure(s, cfg, t)
@@ -166,6 +169,7 @@ func (i *Instance) configure(s *stream, cfg *config.Config, t config.Tenant) boo
 	})
 	s.settings.Store(&settings{
 		tenant: t, tag: tag, source: source, sourceKey: sourceKey, scope: fetch.Scope(t.GraphURL),
+		retention: retention(t),
 		encoder: record.NewFlat(
 			record.Identity{TenantID: t.ID, TenantName: t.Name, Feed: s.feed.Name},
 			record.Options{RawKey: cfg.RawKey, RecordLimit: cfg.RecordLimit}),
@@ -173,12 +177,17 @@ func (i *Instance) configure(s *stream, cfg *config.Config, t config.Tenant) boo
 	if old != nil && !s.removed {
 		i.hub.dropSource(old.sourceKey)
 	}
+	i.hurry(s)
+	return true
+}
+
+// hurry makes s the next to be polled. Instance.mu is held.
+func (i *Instance) hurry(s *stream) {
 	if s.place >= 0 {
 		s.due = i.now()
 		heap.Fix(&i.queue, s.place)
 		i.wakeUp()
 	}
-	return true
 }
 
 // remove ends a stream. What already waits of it is still handed over and

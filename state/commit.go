@@ -15,6 +15,8 @@ type Commit struct {
 	Watermark time.Time // zero: unchanged
 	Since     time.Time // zero: unchanged; entries with an older Stamp are forgotten, those in Add too
 	Add       []Seen
+	Again     []Seen // known entries to be remembered under a later Stamp too
+	Ledger    Ledger // what is to be added to the sums; Committed is reckoned here
 }
 
 // Commit writes all steps, in order, in one transaction: after nil they are all
@@ -56,10 +58,28 @@ func (s *Store) step(tx *bbolt.Tx, seen *bbolt.Bucket, a *about, c *Commit) erro
 	if err := h.move(c); err != nil {
 		return fmt.Errorf("%s: %w", c.Key, err)
 	}
+	sums := c.Ledger
+	sums.Committed = 0
 	for _, entry := range c.Add {
-		if err := h.add(seen, entry); err != nil {
+		added, err := h.add(seen, entry)
+		if err != nil {
 			return fmt.Errorf("%s: %w", c.Key, err)
 		}
+		wanted, err := redelivered(tx, c.Key, entry.Hash)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Key, err)
+		}
+		if added || wanted {
+			sums.Committed++
+		}
+	}
+	for _, entry := range c.Again {
+		if _, err := h.add(seen, entry); err != nil {
+			return fmt.Errorf("%s: %w", c.Key, err)
+		}
+	}
+	if err := s.account(tx, c.Key, sums); err != nil {
+		return err
 	}
 	if err := h.forget(seen); err != nil {
 		return fmt.Errorf("%s: %w", c.Key, err)
@@ -82,18 +102,19 @@ func (h *head) move(c *Commit) (err error) {
 	return nil
 }
 
-func (h *head) add(seen *bbolt.Bucket, entry Seen) error {
+// add reports whether entry was not there yet.
+func (h *head) add(seen *bbolt.Bucket, entry Seen) (added bool, err error) {
 	stamp, err := toTicks(entry.Stamp)
 	if err != nil {
-		return fmt.Errorf("seen entry: %w", err)
+		return false, fmt.Errorf("seen entry: %w", err)
 	}
 	name := makeSeenKey(h.id, stamp, entry.Hash)
 	if seen.Get(name[:]) != nil {
-		return nil
+		return false, nil
 	}
 	h.count++
 	h.digest += name.digest()
-	return seen.Put(name[:], []byte{})
+	return true, seen.Put(name[:], []byte{})
 }
 
 // forget removes the entries before since, also those just added. They are collected first, as

@@ -56,7 +56,7 @@ func (s *Store) put(tx *bbolt.Tx, k Key, cp Checkpoint) error {
 		return err
 	}
 	for _, entry := range cp.Seen {
-		if err := h.add(tx.Bucket(bucketSeen), entry); err != nil {
+		if _, err := h.add(tx.Bucket(bucketSeen), entry); err != nil {
 			return err
 		}
 	}

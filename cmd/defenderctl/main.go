@@ -18,6 +18,7 @@ var version = "unversioned"
 type commands struct {
 	Check    checkCommand    `cmd:"" help:"Sign in to every tenant of a Fluent Bit configuration and say what is wrong and who must act."`
 	Tail     tailCommand     `cmd:"" help:"Print records as JSON lines straight from Microsoft: no Fluent Bit, no state touched."`
+	Audit    auditCommand    `cmd:"" help:"Compare what Microsoft shows with what was delivered, or with what the SIEM holds."`
 	State    stateCommand    `cmd:"" help:"Look at, move, repair or rekey what the plugin keeps in State_Path."`
 	Demo     demoCommand     `cmd:"" help:"Run the plugin against three simulated customers and show their alerts."`
 	Simulate simulateCommand `cmd:"" help:"Serve look-alikes of Entra ID and Microsoft Graph."`

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 //	state make|hold|free|empty DIR
 //	                    makes a state folder, holds it as Fluent Bit would, frees it; empty: it has no checkpoint
 //	lines FILE N        FILE (or stdout, stderr) has N lines
+//	plugin …            runs the plugin's engine: see handlePlugin
 //	nosecrets           neither stdout nor stderr of the last command shows a secret
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -43,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"state":     handleState,
 			"lines":     countLines,
 			"nosecrets": findNoSecrets,
+			"plugin":    handlePlugin,
 		},
 	})
 }
@@ -52,6 +54,7 @@ type world struct {
 	sim     *simulator.Simulator
 	held    map[string]*state.Store
 	secrets []string
+	plugin  *runningPlugin
 }
 
 func worldOf(ts *testscript.TestScript) *world { return ts.Value("world").(*world) }
