@@ -19,9 +19,10 @@ const (
 
 // tokenAnswer is a good answer of the token endpoint (RFC 6749, section 5.1).
 type tokenAnswer struct {
-	access   string        // never empty, printable ASCII
-	refresh  string        // "" when the answer brought none
-	lifetime time.Duration // from the moment of the answer
+	access    string        // never empty, printable ASCII
+	refresh   string        // "" when the answer brought none
+	lifetime  time.Duration // from the moment of the answer
+	directory string        // GUID of the tenant the token is for, "" when it does not say
 }
 
 // errorAnswer is a refusal (RFC 6749, section 5.2, with Entra's additions).
@@ -84,9 +85,10 @@ func (w *wireAnswer) token(date time.Time) (*tokenAnswer, error) {
 		return nil, errors.New("the token in the answer is not a bearer token")
 	}
 	return &tokenAnswer{
-		access:   string(w.AccessToken),
-		refresh:  string(w.RefreshToken),
-		lifetime: w.lifetime(date),
+		access:    string(w.AccessToken),
+		refresh:   string(w.RefreshToken),
+		lifetime:  w.lifetime(date),
+		directory: directoryOf(string(w.AccessToken)),
 	}, nil
 }
 

@@ -101,7 +101,7 @@ func statusRow(status int) row {
 	case status >= 500 || status == http.StatusRequestTimeout:
 		return row{Summary: "Entra has a passing fault", Action: wait, Who: Nobody, Retry: Soon}
 	case status == http.StatusProxyAuthRequired:
-		return row{Summary: "the proxy on the way to Entra asks for a sign-in", Action: "put the proxy's user and password into HTTPS_PROXY, or let this host through", Who: MSSP, Retry: Slow}
+		return row{Summary: "the proxy on the way to Entra asks for a sign-in", Action: "put the proxy's user and password into Proxy_Url or HTTPS_PROXY, or let this host through", Who: MSSP, Retry: Slow}
 	case status == http.StatusOK:
 		return row{Summary: "the answer is not one of Entra's", Action: "see whether a proxy or portal on the way answers in Entra's place, and check Login_Url", Who: MSSP, Retry: Soon}
 	case status >= 300 && status < 400:

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -18,6 +19,7 @@ type flight struct {
 	scope      string
 	account    Account
 	generation int
+	directory  string // of the account, as far as it is known
 	done       chan struct{}
 	token      *oauth2.Token
 	failure    *Diagnosis
@@ -40,6 +42,7 @@ func (s *Source) fly(f *flight) {
 	}
 	if f.generation == s.generation {
 		if failed == nil {
+			s.directory = cmp.Or(s.directory, answer.directory)
 			s.cache[f.scope] = cached{f.token, since, answer.lifetime - margin(answer.lifetime)}
 		} else if failed.Retry == Never || failed.RetryAfter > 0 {
 			s.failures[f.scope] = failure{failed, s.now()}
@@ -54,6 +57,7 @@ func (s *Source) signIn(f *flight) (answer *tokenAnswer, failed *Diagnosis) {
 	ctx, cancel := context.WithTimeoutCause(s.base, flightTime, errSlow)
 	defer cancel()
 	t := newAttempt(s.http, s.now, f.account, f.scope)
+	t.directory = f.directory
 	defer func() { // a panic must not end the process that we are a guest of
 		if r := recover(); r != nil {
 			answer, failed = nil, t.panicked(r)

@@ -22,6 +22,8 @@ type attempt struct {
 	scope   string
 	what    string  // for messages: "refreshing the token for https://…"
 	used    secrets // every secret that this attempt has sent or received
+
+	directory string // GUID of the tenant that a token must be for, "" when it is not known
 }
 
 func newAttempt(client *http.Client, now func() time.Time, a Account, scope string) *attempt {
@@ -99,6 +101,9 @@ func (t *attempt) read(resp *http.Response, body []byte) (*tokenAnswer, *Diagnos
 		return nil, t.notEntra(resp, errors.New("the answer holds a token under an error's status"))
 	}
 	t.used = append(t.used, good.access, good.refresh)
+	if foreign := t.foreign(good); foreign != nil {
+		return nil, foreign
+	}
 	return good, nil
 }
 

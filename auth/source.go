@@ -55,6 +55,7 @@ type Source struct {
 	mu         sync.Mutex // never held over I/O
 	account    Account
 	generation int                 // counts the account's credentials
+	directory  string              // GUID of the account's tenant, "" while it is not known
 	cache      map[string]cached   // by scope
 	failures   map[string]failure  // by scope
 	flight     *flight             // the one request in flight, nil for none
@@ -148,7 +149,7 @@ func (s *Source) look(ctx context.Context, scope string) (*oauth2.Token, *Diagno
 		return nil, d, nil
 	}
 	if s.flight == nil {
-		s.flight = &flight{scope: scope, account: s.account, generation: s.generation, done: make(chan struct{})}
+		s.flight = &flight{scope: scope, account: s.account, generation: s.generation, directory: s.directory, done: make(chan struct{})}
 		go s.fly(s.flight)
 	}
 	return nil, nil, s.flight
@@ -205,6 +206,7 @@ func (s *Source) Configure(a Account) {
 func (s *Source) adopt(a Account) {
 	s.account = a
 	s.generation++
+	s.directory = ownDirectory(a)
 	s.cache, s.failures = map[string]cached{}, map[string]failure{}
 }
 

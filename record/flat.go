@@ -62,9 +62,10 @@ func (f *Flat) Append(dst []byte, a Alert) ([]byte, Outcome) {
 	e.dst, e.begin, e.limit = dst, len(dst), f.limit
 	why := e.read(a.Raw)
 	asText := why != ""
+	foreign := e.foreign(a.Directory)
 	if !asText {
 		why = lacks(a)
-		f.open(e, a, why)
+		f.open(e, a, why, foreign)
 		e.object(0, rootPath)
 		f.putUntouched(e, a.Raw)
 		if e.reason != "" {
@@ -72,13 +73,13 @@ func (f *Flat) Append(dst []byte, a Alert) ([]byte, Outcome) {
 		}
 	}
 	if asText {
-		f.open(e, a, why)
+		f.open(e, a, why, foreign)
 		f.putText(e, a)
 	} else {
 		e.fit()
 	}
 	missing := e.missing
-	return e.finish(), Outcome{Unreadable: why != "", Reason: why, LeftOut: missing}
+	return e.finish(), Outcome{Unreadable: why != "", Reason: why, LeftOut: missing, Foreign: foreign}
 }
 
 // read lays raw out on the tape, or says why it cannot.
@@ -106,12 +107,12 @@ func lacks(a Alert) string {
 }
 
 // open begins the event with the fields that every record has.
-func (f *Flat) open(e *event, a Alert, why string) {
+func (f *Flat) open(e *event, a Alert, why, foreign string) {
 	e.start(e.timeOf(a))
 	record, alert := f.ids(a)
 	e.putID("record_id", record)
 	e.putID("alert_uid", alert)
-	e.putShared(f.own)
+	f.putIdentity(e, foreign)
 	if why != "" {
 		e.put("unreadable", why)
 	}
@@ -195,7 +196,7 @@ func (f *Flat) AppendRefused(dst []byte, id string, version time.Time, reason st
 	e.dst, e.begin, e.limit, e.nodes = dst, len(dst), f.limit, e.nodes[:0]
 	// Without an id, the reason and size tell one refused alert from another.
 	a := Alert{ID: id, Version: version, Raw: strconv.AppendInt([]byte(reason), int64(size), 10)}
-	f.open(e, a, "")
+	f.open(e, a, "", "")
 	e.put("refused", shown(reason))
 	e.putInt("size", size)
 	e.putKnown(id, version)

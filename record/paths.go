@@ -59,7 +59,7 @@ type field struct {
 // name becomes NAME#2, also in a record that does not need the name.
 var own = []string{
 	"record_id", "alert_uid", "feed", "tenant_id", "tenant_name",
-	"unreadable", "left_out", "left_out_count",
+	"foreign_tenant_id", "unreadable", "left_out", "left_out_count",
 }
 
 // kept are the fields that a record keeps whatever its size: which alert it

@@ -30,6 +30,10 @@ type Alert struct {
 	ID      string    // "" when the alert has none
 	Version time.Time // its last update; zero when it has none that can be read
 	Raw     []byte    // its JSON text; only read, never kept
+	// Directory is the GUID of the tenant that was asked. An alert whose
+	// tenantId is another is flagged, and not labelled with the Identity. "":
+	// not known, so nothing is compared.
+	Directory string
 }
 
 // Outcome is what became of one alert.
@@ -37,4 +41,5 @@ type Outcome struct {
 	Unreadable bool   // the record says so, and why, in its field unreadable
 	Reason     string // that why; "" for a readable alert
 	LeftOut    int    // how many fields did not fit the record limit
+	Foreign    string // the tenant it says it is of, when that is not the one asked; "" otherwise
 }

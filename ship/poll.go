@@ -43,6 +43,9 @@ type poll struct {
 	now       time.Time // Microsoft's, when from was reckoned
 	unchecked bool      // from rests on a clock that no answer has confirmed
 
+	directory string // GUID of the tenant whose token is used, "" when that is not known
+	foreign   bool   // it was said that there are alerts of another tenant
+
 	backfilling bool // it holds one of the places for backfills
 
 	batch   batch  // being filled
@@ -97,6 +100,7 @@ func (p *poll) emit(page fetch.Page) error {
 		p.since, p.remembered = p.from, p.from
 	}
 
+	p.directory = p.source.Directory()
 	for _, alert := range page.Alerts {
 		p.take(alert, page.Date)
 		if int64(len(p.scratch)) >= p.buffer.batchLimit {
@@ -152,7 +156,8 @@ func (p *poll) take(alert fetch.Alert, date time.Time) {
 func (p *poll) encode(alert fetch.Alert, e entry) {
 	start := len(p.scratch)
 	var outcome record.Outcome
-	p.scratch, outcome = p.encoder.Append(p.scratch, record.Alert{ID: alert.ID, Version: alert.Version, Raw: alert.Raw})
+	p.scratch, outcome = p.encoder.Append(p.scratch, record.Alert{ID: alert.ID, Version: alert.Version, Raw: alert.Raw, Directory: p.directory})
+	p.noteForeign(alert.ID, outcome.Foreign)
 	if outcome.Unreadable {
 		e.unreadable = true
 		p.log(p.stream).Warn("an alert could not be read; it goes out as a record that says so, with its raw text", "reason", outcome.Reason, "id", alert.ID)
@@ -225,4 +230,14 @@ func (p *poll) progress() {
 		Ledger: state.Ledger{Fetched: before, Before: before},
 	}, true)
 	p.again = nil
+}
+
+// noteForeign says once a poll that Microsoft's answer holds alerts of another
+// tenant than the one that was asked.
+func (p *poll) noteForeign(id, tenant string) {
+	if tenant == "" || p.foreign {
+		return
+	}
+	p.foreign = true
+	p.log(p.stream).Error("Microsoft's answer holds an alert of another tenant; such go out without this tenant's name, flagged by foreign_tenant_id", "foreign_tenant_id", tenant, "id", id)
 }

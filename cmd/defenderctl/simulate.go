@@ -45,7 +45,8 @@ Examples:
   defenderctl simulate --fault aadsts:50173@fabrikam --fault status:503@adatum --fault hang@contoso/token
 
 Kinds of fault: status:503, aadsts:50173, html, raw:FILE, hang, reset, big, cut, abort, slow:10s, partial206, warning199,
-emptypage, nextlink-host, nextlink-loop, nextlink-broken, nodate. ENDPOINT is alerts or token.
+emptypage, nextlink-host, nextlink-loop, nextlink-broken, nodate, foreign-token, foreign-alert. ENDPOINT is alerts or
+token.
 
 While it runs:
   curl localhost:8089/control/status

@@ -121,7 +121,7 @@ func (s *stream) add(alert fetch.Alert, date time.Time) error {
 	if known {
 		return nil
 	}
-	s.event, _ = s.encoder.Append(s.event[:0], record.Alert{ID: alert.ID, Version: alert.Version, Raw: alert.Raw})
+	s.event, _ = s.encoder.Append(s.event[:0], record.Alert{ID: alert.ID, Version: alert.Version, Raw: alert.Raw, Directory: s.access.source.Directory()})
 	if s.last == 0 {
 		var err error
 		s.page, err = appendLine(s.page, s.event)

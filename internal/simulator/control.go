@@ -17,6 +17,7 @@ func (s *Simulator) controlRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/status", s.controlStatus)
 	mux.HandleFunc("GET /control/requests", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Requests(), nil) })
 	mux.HandleFunc("GET /control/owed", s.controlOwed)
+	mux.HandleFunc("GET /control/secrets", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Secrets(), nil) })
 	mux.HandleFunc("GET /control/versions", s.controlVersions)
 	mux.HandleFunc("POST /control/fault", s.controlFault)
 	mux.HandleFunc("DELETE /control/fault", func(w http.ResponseWriter, _ *http.Request) { s.ClearFaults(); reply(w, done, nil) })

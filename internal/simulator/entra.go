@@ -145,8 +145,17 @@ func (s *Simulator) accessToken(c *call, app App, resource string, appOnly bool)
 	} else {
 		granted.Scopes = strings.Join(app.Permissions, " ")
 	}
+	if c.fault != nil && c.fault.Kind == ForeignToken {
+		id, other := s.stranger(t)
+		granted.TenantID, granted.Issuer = id, "https://sts.windows.net/"+id+"/"
+		if other != nil {
+			granted.Generation = other.generation() // it opens that tenant
+		}
+	}
 	s.log.issued(t)
-	return s.sign(granted)
+	signed := s.sign(granted)
+	s.noteIssued(t, signed)
+	return signed
 }
 
 // scope is a parsed scope parameter. When it names several resources, the

@@ -37,11 +37,14 @@ const (
 	LinkLoop   Kind = "nextlink-loop"   // nextLink to the very page it is on
 	LinkBad    Kind = "nextlink-broken" // nextLink that is no URL
 	NoDate     Kind = "nodate"          // no Date header
+
+	ForeignToken Kind = "foreign-token" // a good access token, for another tenant
+	ForeignAlert Kind = "foreign-alert" // the tenantId of the page's alerts is another tenant's
 )
 
 var kinds = map[Endpoint][]Kind{
-	Token:  {Status, AADSTS, HTML, Raw, Hang, Reset, Big, Cut, Abort, Slow, NoDate},
-	Alerts: {Status, HTML, Raw, Hang, Reset, Big, Cut, Abort, Slow, Partial206, Warning199, EmptyPage, LinkHost, LinkLoop, LinkBad, NoDate},
+	Token:  {Status, AADSTS, HTML, Raw, Hang, Reset, Big, Cut, Abort, Slow, NoDate, ForeignToken},
+	Alerts: {Status, HTML, Raw, Hang, Reset, Big, Cut, Abort, Slow, Partial206, Warning199, EmptyPage, LinkHost, LinkLoop, LinkBad, NoDate, ForeignAlert},
 }
 
 // Fault is something that is to go wrong. The zero value of every field but

@@ -124,6 +124,12 @@ func TestFaultsOnTheWire(t *testing.T) {
 				t.Errorf("%v %v", r, err)
 			}
 		}},
+		{Fault{Kind: ForeignAlert}, func(t *testing.T, _ *http.Response, body string, err error) {
+			id, _ := w.sim.stranger(w.tenant)
+			if err != nil || strings.Count(body, `"tenantId":"`+id+`"`) != 10 {
+				t.Errorf("%v %.500s", err, body)
+			}
+		}},
 	} {
 		t.Run(string(test.fault.Kind), func(t *testing.T) {
 			test.fault.Endpoint, test.fault.Count = Alerts, 1

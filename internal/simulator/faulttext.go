@@ -11,7 +11,7 @@ import (
 // "hang@contoso", "status:503@fabrikam/token", "aadsts:50173@adatum",
 // "slow:10s". VALUE is the status, the AADSTS code, the bytes (cut, big), the
 // delay (hang, slow) or the file (raw). TENANT is all when it is left out or
-// "*"; ENDPOINT is token for aadsts and else alerts.
+// "*"; ENDPOINT is token for aadsts and foreign-token, else alerts.
 func ParseFault(text string) (Fault, error) {
 	what, where, _ := strings.Cut(text, "@")
 	kind, value, given := strings.Cut(what, ":")
@@ -19,7 +19,7 @@ func ParseFault(text string) (Fault, error) {
 	f := Fault{Kind: Kind(kind), Tenant: tenant, Endpoint: Endpoint(endpoint)}
 	if f.Endpoint == "" {
 		f.Endpoint = Alerts
-		if f.Kind == AADSTS {
+		if f.Kind == AADSTS || f.Kind == ForeignToken {
 			f.Endpoint = Token
 		}
 	}

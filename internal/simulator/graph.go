@@ -168,6 +168,17 @@ func (f *Fault) onPage(c *call, a *answer, q query, r result, next string) (resu
 			return r, c.link(*q.after)
 		}
 		return r, c.link(position{Skip: q.skip})
+	case ForeignAlert:
+		id, _ := c.sim.stranger(c.tenant)
+		own, foreign := []byte(`"tenantId":"`+c.tenant.ID+`"`), []byte(`"tenantId":"`+id+`"`)
+		rows := make([]*face, len(r.rows))
+		for i, f := range r.rows {
+			changed := *f
+			changed.body, changed.plain = bytes.Replace(f.body, own, foreign, 1), bytes.Replace(f.plain, own, foreign, 1)
+			rows[i] = &changed
+		}
+		r.rows = rows
+		return r, next
 	case LinkHost:
 		return r, "https://graph.example.net/v1.0/security/alerts_v2?$skiptoken=elsewhere"
 	case LinkLoop:

@@ -47,6 +47,7 @@ type Simulator struct {
 	tenants   []*Tenant
 	byName    map[string]*Tenant // by GUID, domain and name, lower-cased
 	grants    map[string]*grant  // by refresh token
+	issued    map[string]string  // access tokens, and what each is
 }
 
 // New returns a simulator without tenants.
@@ -62,6 +63,7 @@ func New(o Options) *Simulator {
 		secret: sha256.Sum256(binary.BigEndian.AppendUint64([]byte("fake signing key"), o.Seed)),
 		byName: map[string]*Tenant{},
 		grants: map[string]*grant{},
+		issued: map[string]string{},
 		log:    requestLog{keep: o.RequestLog},
 	}
 	s.closing, s.stop = context.WithCancel(context.Background())
