@@ -88,27 +88,26 @@ func openOwn(path string, flag int) (*os.File, error) {
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
 		err = f.Chmod(0o600)
 	}
-	if err == nil && flag&os.O_CREATE != 0 && info.Size() == 0 {
-		err = adopt(f, filepath.Dir(path))
-	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
+	}
+	if flag&os.O_CREATE != 0 && info.Size() == 0 {
+		adopt(f, filepath.Dir(path))
 	}
 	return f, nil
 }
 
-// adopt gives a file that root made to the owner of the folder, so that
-// defenderctl run by root does not keep Fluent Bit's own user out.
-func adopt(f *os.File, dir string) error {
+// adopt gives a file that root made to the owner of the folder, as far as that
+// can be done, so that defenderctl run by root does not keep Fluent Bit's own
+// user out.
+func adopt(f *os.File, dir string) {
 	if os.Geteuid() != 0 {
-		return nil
+		return
 	}
-	folder, err := os.Stat(dir)
-	if err != nil {
-		return err
+	if folder, err := os.Stat(dir); err == nil {
+		owner := folder.Sys().(*syscall.Stat_t)
+		_ = f.Chown(int(owner.Uid), int(owner.Gid)) // in a container root may not be allowed to
 	}
-	owner := folder.Sys().(*syscall.Stat_t)
-	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
 // writeNew writes a file that appears whole or not at all, and stays after a power cut.

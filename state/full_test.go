@@ -32,7 +32,8 @@ func readOnlyMount(t *testing.T) {
 	at := mount(t, "1m")
 	must(t, mustOpen(t, at).Close())
 	must(t, syscall.Mount("", at, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
-	if _, err := Open(at, Options{}); !errors.Is(err, syscall.EROFS) {
+	_, err := Open(at, Options{})
+	if fault := (*DiskError)(nil); !errors.Is(err, syscall.EROFS) || !errors.As(err, &fault) || !strings.Contains(err.Error(), "mount it writable") {
 		t.Errorf("read-only file system: %v", err)
 	}
 }
@@ -68,7 +69,7 @@ func TestDiskFull(t *testing.T) {
 	dir := filepath.Join(at, "defender")
 	s := mustOpen(t, dir)
 	n, err := fill(s)
-	if !errors.Is(err, syscall.ENOSPC) {
+	if fault := (*DiskError)(nil); !errors.Is(err, syscall.ENOSPC) || !errors.As(err, &fault) || !strings.Contains(err.Error(), "free some space") {
 		t.Fatalf("full disk: %v", err)
 	}
 	must(t, atStep(s, n))
@@ -91,7 +92,7 @@ func fullRole() {
 		panic(err)
 	}
 	n, err := fill(s)
-	if !strings.Contains(err.Error(), syscall.EFBIG.Error()) { // bbolt keeps the text alone
+	if fault := (*DiskError)(nil); !errors.As(err, &fault) || !errors.Is(err, syscall.EFBIG) {
 		panic(err)
 	}
 	if err := atStep(s, n); err != nil {

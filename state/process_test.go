@@ -29,6 +29,10 @@ func TestMain(m *testing.M) {
 		fullRole()
 	case "rekey":
 		rekeyRole()
+	case "lose":
+		loseRole()
+	case "retry":
+		retryRole()
 	default:
 		panic("unknown role " + role)
 	}

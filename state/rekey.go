@@ -99,7 +99,8 @@ func giveTo(path, dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(adopt(f, dir), f.Close())
+	adopt(f, dir)
+	return f.Close()
 }
 
 // settleKey ends a change of key that was interrupted: whichever key the store

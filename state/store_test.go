@@ -193,7 +193,8 @@ func TestReadOnlyFolder(t *testing.T) {
 	}
 	must(t, os.Chmod(dir, 0o500))
 	t.Cleanup(func() { os.Chmod(dir, 0o700) })
-	if _, err := Open(dir, Options{}); !errors.Is(err, os.ErrPermission) {
+	_, err := Open(dir, Options{})
+	if fault := (*DiskError)(nil); !errors.Is(err, os.ErrPermission) || !errors.As(err, &fault) {
 		t.Errorf("read-only folder: %v", err)
 	}
 }
