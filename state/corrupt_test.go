@@ -95,6 +95,12 @@ func (m sample) try(t *testing.T, what string, db []byte) (opened bool) {
 	dir := stateDir(t)
 	must(t, os.Mkdir(dir, 0o700))
 	path := filepath.Join(dir, dbName)
+	failed := t.Failed()
+	defer func() {
+		if t.Failed() && !failed {
+			m.keep(t, what, db)
+		}
+	}()
 	must(t, os.WriteFile(path, db, 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, keyName), m.key, 0o600))
 	var said remarks
@@ -122,6 +128,15 @@ func (m sample) try(t *testing.T, what string, db []byte) (opened bool) {
 	return true
 }
 
+// keep leaves what made a test fail where it can be looked at.
+func (m sample) keep(t *testing.T, what string, db []byte) {
+	at, err := os.MkdirTemp("", "damaged-state-")
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(at, dbName), db, 0o600))
+	must(t, os.WriteFile(filepath.Join(at, keyName), m.key, 0o600))
+	t.Logf("%s: kept in %s", what, at)
+}
+
 func checkCorrupt(t *testing.T, what, path string, err error) {
 	t.Helper()
 	var fault *CorruptError
@@ -132,10 +147,14 @@ func checkCorrupt(t *testing.T, what, path string, err error) {
 
 // TestCut cuts the file at every page edge and beside it, and at random places.
 func TestCut(t *testing.T) {
+	t.Parallel()
 	m := makeSample(t)
 	var at []int
 	for edge := 0; edge < len(m.db); edge += os.Getpagesize() {
 		at = append(at, edge, edge+1, edge+100)
+	}
+	for range fewer(100) {
+		at = append(at, rand.IntN(len(m.db)))
 	}
 	for _, n := range at {
 		if m.try(t, fmt.Sprintf("cut to %d of %d bytes", n, len(m.db)), m.db[:min(n, len(m.db))]) && n < 8*os.Getpagesize() {
@@ -146,19 +165,18 @@ func TestCut(t *testing.T) {
 
 // TestFlips flips bits: every byte of the headers, and random ones everywhere.
 func TestFlips(t *testing.T) {
+	t.Parallel()
 	m := makeSample(t)
-	page, random := os.Getpagesize(), 300
-	if testing.Short() {
-		random = 100
-	}
+	page := os.Getpagesize()
 	var at []int
-	for i := range 80 {
+	step := 160 / fewer(160) // each run begins elsewhere
+	for i := rand.IntN(step); i < 80; i += step {
 		at = append(at, i, page+i)
 	}
 	for i := 0; i < len(m.db); i += page { // page headers and the first elements
 		at = append(at, i+8+rand.IntN(8), i+16+rand.IntN(16), i+16+rand.IntN(400))
 	}
-	for range random {
+	for range fewer(300) {
 		at = append(at, rand.IntN(len(m.db)))
 	}
 	opened := 0
@@ -175,6 +193,7 @@ func TestFlips(t *testing.T) {
 
 // TestWipedPages puts zeros, ones, noise or another page in a page's place.
 func TestWipedPages(t *testing.T) {
+	t.Parallel()
 	m := makeSample(t)
 	page := os.Getpagesize()
 	noise := make([]byte, page)

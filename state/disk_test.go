@@ -42,6 +42,7 @@ func loseRole() {
 // TestPermissionLostWhileRunning: an open store goes on, for its file is open;
 // the next start says who needs what.
 func TestPermissionLostWhileRunning(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	for up := filepath.Dir(dir); up != os.TempDir() && up != "/"; up = filepath.Dir(up) {
 		must(t, os.Chmod(up, 0o711)) // nobody may pass
@@ -215,6 +216,7 @@ var (
 // waiting for the disk when a commit is acknowledged, no file gets its name
 // before its content is on disk, and the folder is synced after each new name.
 func TestSyncedBeforeAcknowledged(t *testing.T) {
+	t.Parallel()
 	said, seen := traced(t, stateDir(t), "-e", "trace=pwrite64,write,fsync,fdatasync,rename,renameat,renameat2")
 	if len(said) != retryRounds+1 || said[retryRounds] != "failed 0" {
 		t.Fatalf("said %q", said)

@@ -104,6 +104,7 @@ func fullRole() {
 
 // TestFileSizeLimit needs no root: Go programs get EFBIG, not SIGXFSZ.
 func TestFileSizeLimit(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	cmd, out := helper(t, "full", dir)
 	if !out.Scan() {

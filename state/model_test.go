@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -105,6 +106,12 @@ var (
 
 // TestModel does random things to a store and to the model, with a reopen now and then.
 func TestModel(t *testing.T) {
+	t.Parallel()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "rapid.checks" })
+	if !chosen {
+		must(t, flag.Set("rapid.checks", fmt.Sprint(fewer(100))))
+	}
 	root := t.TempDir()
 	var run int
 	rapid.Check(t, func(t *rapid.T) {
@@ -151,8 +158,9 @@ func TestModel(t *testing.T) {
 }
 
 // TestFileDoesNotGrow runs thirty days of fifty tenants, a commit every ten minutes, each
-// with new alerts and forgetting those of an hour ago: what day two needed is enough.
+// with new alerts and forgetting those of an hour ago: what the first needed is enough.
 func TestFileDoesNotGrow(t *testing.T) {
+	t.Parallel()
 	s := mustOpen(t, stateDir(t))
 	s.db.NoSync = true // only for speed: the size does not depend on it
 	size := func() int64 {
@@ -161,10 +169,7 @@ func TestFileDoesNotGrow(t *testing.T) {
 		return info.Size()
 	}
 	const perDay = 24 * 6
-	days := 30
-	if testing.Short() {
-		days = 10
-	}
+	days := fewer(30)
 	var early int64
 	for n := range days * perDay {
 		now := day(1).Add(time.Duration(n) * 10 * time.Minute)
@@ -178,11 +183,11 @@ func TestFileDoesNotGrow(t *testing.T) {
 			cs = append(cs, c)
 		}
 		must(t, s.Commit(cs))
-		if n == 2*perDay {
+		if n == perDay {
 			early = size()
 		}
 	}
-	t.Logf("after 2 days %d bytes, after %d days %d", early, days, size())
+	t.Logf("after 1 day %d bytes, after %d days %d", early, days, size())
 	if size() > early*5/4 {
 		t.Errorf("grew from %d to %d bytes in %d days", early, size(), days)
 	}

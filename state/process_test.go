@@ -62,6 +62,7 @@ func holdRole() {
 }
 
 func TestSecondProcessIsRefusedByName(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	cmd, out := helper(t, "hold", dir)
 	if !out.Scan() {
@@ -81,6 +82,7 @@ func TestSecondProcessIsRefusedByName(t *testing.T) {
 }
 
 func TestSecondOpenInProcessIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	mustOpen(t, dir)
 	_, err := Open(dir, Options{})
@@ -156,10 +158,8 @@ func second(n int) time.Time { return day(1).Add(time.Duration(n) * time.Second)
 // TestKilledWhileWriting kills the writer at random moments, time and again over
 // one folder: all that it acknowledged is there, whole, and all tenants are at one step.
 func TestKilledWhileWriting(t *testing.T) {
-	kills := 40
-	if testing.Short() {
-		kills = 25
-	}
+	t.Parallel()
+	kills := max(fewer(40), 15)
 	dir, last := stateDir(t), 0
 	for range kills {
 		cmd, out := helper(t, "write", dir, strconv.Itoa(last+1))

@@ -14,6 +14,19 @@ import (
 
 var contoso = Key{Instance: "defender.0", Cloud: "login.microsoftonline.com", TenantID: "contoso.example", Feed: "alerts"}
 
+// fewer is how many of n random trials a run makes: everything takes many times
+// as long under the race detector, which has no more to find in the last of
+// them than in the first; each run tries others.
+func fewer(n int) int {
+	switch {
+	case underRace:
+		return max(n/5, 1)
+	case testing.Short():
+		return max(n/3, 1)
+	}
+	return n
+}
+
 // remarks collects what Open has to say.
 type remarks []string
 
