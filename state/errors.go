@@ -53,7 +53,7 @@ func (e *CorruptError) Error() string {
 		text += ": " + e.Err.Error()
 	}
 	if e.Key != nil {
-		return text + fmt.Sprintf(" (restore the file from a copy; or say from where on to read again: %s --tenant %s --to TIME)",
+		return text + fmt.Sprintf(" (restore the file from a copy; or stop Fluent Bit and say from where on to read again: %s --tenant %s --to TIME)",
 			resetCommand(e.Path), printable(e.Key.TenantID))
 	}
 	return text + fmt.Sprintf(" (restore the file from a copy; or stop Fluent Bit and start anew from Lookback and the tokens in the configuration: %s --all)", resetCommand(e.Path))

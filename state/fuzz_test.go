@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"encoding/json"
 	"testing"
 	"time"
 )
@@ -35,6 +36,9 @@ func FuzzRecords(f *testing.F) {
 		if a, err := decodeAbout(b); err == nil && a.schema == schema && !bytes.Equal(a.encode(), b) {
 			t.Errorf("about %x became %x", b, a.encode())
 		}
+		if tok, err := decodeToken(b); err == nil && !bytes.Equal(tok.encode(), b) {
+			t.Errorf("token %x became %x", b, tok.encode())
+		}
 		bucket, key := []byte("bucket"), []byte("key")
 		if body, err := unframe(bucket, key, b); err == nil && !bytes.Equal(frame(bucket, key, bytes.Clone(body)), b) {
 			t.Errorf("record %x was taken for whole", b)
@@ -58,6 +62,29 @@ func FuzzTimeRoundTrip(f *testing.F) {
 		}
 		if err == nil && (!validTicks(ticks) || !fromTicks(ticks).Equal(at.Truncate(100*time.Nanosecond))) {
 			t.Errorf("%v became %v", at, fromTicks(ticks))
+		}
+	})
+}
+
+// FuzzImport: any JSON is refused whole, or leaves a sound store that exports as much.
+func FuzzImport(f *testing.F) {
+	f.Add([]byte(`{"format":"fluent-bit-defender state 1","checkpoints":[{"instance":"a","cloud":"b","tenant_id":"c","feed":"d","watermark":"2026-01-02T03:04:05.1234567Z","since":"2026-01-02T03:00:00Z","seen":[{"hash":"00000000000000000000000000000001","stamp":"2026-01-02T03:04:00Z"}]}],"tokens":[{"key":"k"}]}`))
+	f.Add([]byte(`{"format":"fluent-bit-defender state 1","checkpoints":[{},{}],"tokens":[{"key":"k","sealed":"AAAA"}]}`))
+	dir := stateDir(f)
+	s := mustOpen(f, dir)
+	s.db.NoSync = true // only for speed
+	f.Fuzz(func(t *testing.T, text []byte) {
+		e := new(Export)
+		if json.Unmarshal(text, e) != nil {
+			return
+		}
+		_, refused := s.Import(e, "", Replace)
+		again, err := s.Export("")
+		if err != nil {
+			t.Fatalf("after an import (%v): %v", refused, err)
+		}
+		if refused == nil && len(again.Checkpoints) == 0 && len(e.Checkpoints) > 0 {
+			t.Error("what was imported is not there")
 		}
 	})
 }

@@ -14,8 +14,8 @@ import (
 // stateResetCommand moves checkpoints, or sets the whole state aside.
 type stateResetCommand struct {
 	statePlace
-	Tenant   string `xor:"what" required:"" placeholder:"NAME" help:"The tenant, by its name (with -c) or Tenant_Id."`
-	All      bool   `xor:"what" required:"" help:"Set all of the state aside under a dated name and begin an empty one."`
+	Tenant   string `xor:"what" placeholder:"NAME" help:"The tenant, by its name (with -c) or Tenant_Id."`
+	All      bool   `xor:"what" help:"Set all of the state aside under a dated name and begin an empty one."`
 	Feed     string `placeholder:"FEED" help:"Only this feed."`
 	Instance string `placeholder:"NAME" help:"Only the checkpoints of this instance, by its Alias; - is one without."`
 	To       string `placeholder:"TIME" help:"Where to read on from: 24h (ago), 7d, now, 2026-11-24, 2026-11-24T08:00:00Z."`
@@ -44,6 +44,8 @@ func (c stateResetCommand) Run(out *console) error {
 		return err
 	}
 	switch {
+	case !c.All && c.Tenant == "":
+		return errors.New("whose? Add --tenant NAME and --to TIME, or --all to start all of it anew")
 	case c.All && (c.To != "" || c.Feed != "" || c.Instance != ""):
 		return errors.New("--all starts everything anew: --to, --feed and --instance go with --tenant")
 	case c.All:
