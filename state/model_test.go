@@ -169,12 +169,12 @@ func TestFileDoesNotGrow(t *testing.T) {
 		return info.Size()
 	}
 	const perDay = 24 * 6
-	days := fewer(30)
+	days, tenants := fewer(30), max(fewer(50), 20)
 	var early int64
 	for n := range days * perDay {
 		now := day(1).Add(time.Duration(n) * 10 * time.Minute)
 		var cs []Commit
-		for i := range 50 {
+		for i := range tenants {
 			c := Commit{Key: contoso, Watermark: now, Since: now.Add(-time.Hour)}
 			c.Key.TenantID = fmt.Sprint(i)
 			for j := range (n*7 + i) % 9 { // busy and quiet hours
