@@ -179,7 +179,7 @@ func traced(t *testing.T, dir string, flags ...string) (said, seen []string) {
 	trace := filepath.Join(t.TempDir(), "trace")
 	args := append([]string{"-f", "-y", "-o", trace}, flags...)
 	cmd := exec.Command(strace, append(args, os.Args[0], dir)...)
-	cmd.Env = append(os.Environ(), roleVariable+"=retry")
+	cmd.Env = append(os.Environ(), roleVariable+"=retry", quickExit)
 	var faults strings.Builder
 	cmd.Stderr = &faults
 	out, err := cmd.Output()
@@ -251,6 +251,7 @@ func TestSyncedBeforeAcknowledged(t *testing.T) {
 // TestFailingDisk lets system calls fail now and then: what was acknowledged is
 // there, and the store goes on when the disk does.
 func TestFailingDisk(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{
 		"fdatasync:error=EIO:when=9+4", "fdatasync:error=ENOSPC:when=10+5",
 		"pwrite64:error=EIO:when=40+97", "pwrite64:error=EROFS:when=41+101", "ftruncate:error=EIO:when=3+2",

@@ -220,6 +220,7 @@ func rekeyRole() {
 // TestKilledWhileRekeying kills it at random moments: the store opens, with one
 // of the two keys, and all of it is there.
 func TestKilledWhileRekeying(t *testing.T) {
+	t.Parallel()
 	kills := max(fewer(40), 12)
 	for _, elsewhere := range []bool{false, true} {
 		t.Run(fmt.Sprint("elsewhere ", elsewhere), func(t *testing.T) {
