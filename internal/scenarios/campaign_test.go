@@ -15,15 +15,24 @@ import (
 // quarter of an hour, take seconds. SCENARIOS=long does not compress.
 const (
 	alertsEach = 1500
-	campaignOf = 4 * time.Minute // of Microsoft's time, in which the second half arrives
 	lateUpTo   = 4 * time.Minute
 )
 
+// compression is bounded by the half minute of Microsoft's time by which its
+// answers may disagree on the time.
 func compression() int64 {
 	if long {
 		return 1
 	}
-	return 24
+	return 12
+}
+
+// campaignOf is Microsoft's time in which the second half of the alerts arrives.
+func campaignOf() time.Duration {
+	if long {
+		return 4 * time.Minute
+	}
+	return 2 * time.Minute
 }
 
 // clockOf is Microsoft's clock in a scenario.
@@ -55,7 +64,7 @@ func (w *world) traffic() (ended func()) {
 	var players []*simulator.Player
 	for i, t := range w.tenants {
 		players = append(players, must[*simulator.Player](w.T)(t.Play(simulator.Traffic{
-			Total: alertsEach, Initial: alertsEach / 2, Spread: 20 * time.Hour, Over: campaignOf, UpdatedFraction: 0.2,
+			Total: alertsEach, Initial: alertsEach / 2, Spread: 20 * time.Hour, Over: campaignOf(), UpdatedFraction: 0.2,
 			LateFraction: 0.15, LateUpTo: lateUpTo, TieBurst: 25, Seed: seed + uint64(i),
 		})))
 	}
@@ -91,7 +100,7 @@ func run(ctx context.Context, p *simulator.Player, t *simulator.Tenant) {
 // paged, over two restarts and a hot reload. All newest versions arrive, once.
 func campaign(w *world) {
 	ended := w.traffic()
-	w.start(w.inputOf(w.tenants, "Alias campaign", "Poll_Interval 2s", "Batch_Limit 200k"))
+	w.start(w.inputOf(w.tenants, "Alias campaign", "Poll_Interval 4s", "Batch_Limit 200k"))
 	w.arrives(1000)
 	w.stop()
 	w.start()
@@ -114,7 +123,7 @@ func campaign(w *world) {
 func kills(w *world) {
 	random := rand.New(rand.NewPCG(seed, 10))
 	ended := w.traffic()
-	w.start(w.inputOf(w.tenants, "Alias kills", "Poll_Interval 2s", "Batch_Limit 200k"))
+	w.start(w.inputOf(w.tenants, "Alias kills", "Poll_Interval 4s", "Batch_Limit 200k"))
 	for n := range 10 {
 		w.killAtRandom(random, n)
 		w.start()

@@ -92,7 +92,7 @@ func deadToken(w *world) {
 func samples(w *world) {
 	sim := w.service.sim
 	documented := w.tenant(simulator.TenantOptions{Name: "Contoso", ID: "b3c1b5fc-828c-45fa-a1e1-10d74f6d6e9c"})
-	appOnly := w.tenant(simulator.TenantOptions{Name: "adatum", Apps: []simulator.App{
+	w.tenant(simulator.TenantOptions{Name: "adatum", Apps: []simulator.App{
 		{ClientID: "00001111-aaaa-2222-bbbb-3333cccc4444", ClientSecret: "fake-secret-of-adatum"}}})
 	names := []string{"scope", "claims", "missing", "roles", "throttled", "limit"}
 	w.customers(names...)
@@ -162,7 +162,7 @@ func samples(w *world) {
 	want := golden[1].(map[string]any)
 	came := map[string]int{}
 	for _, r := range w.sink.Records() {
-		came[text(r, "tenant_id")]++
+		came[text(r, "tenant_id")+text(r, "foreign_tenant_id")+" "+text(r, "tenant_name")]++
 		if text(r, "tenant_id") != documented.ID {
 			continue
 		}
@@ -175,8 +175,12 @@ func samples(w *world) {
 			w.Errorf("the documented alert has the time %v, not %s", r.Time, stamp)
 		}
 	}
-	if came[documented.ID] != 1 || came[appOnly.ID] != 1 {
-		w.Errorf("the documented page, answered to every poll, came %d and %d times, not once to each tenant", came[documented.ID], came[appOnly.ID])
+	// The same page is of another tenant when adatum gets it, and must not bear adatum's name.
+	if own, foreign := came[documented.ID+" Contoso"], came[documented.ID+" "]; own != 1 || foreign != 1 {
+		w.Errorf("the documented page, answered to every poll, came %d times to its tenant and %d times to another, not once", own, foreign)
+	}
+	if lines := w.lines("adatum/alerts: ", "foreign_tenant_id="+documented.ID); len(lines) != 1 {
+		w.Errorf("%d lines about the foreign alert", len(lines))
 	}
 	w.Log(came)
 }

@@ -2,7 +2,9 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"fluent-bit-defender/internal/flbhost"
+	"fluent-bit-defender/internal/secret/secrettest"
 	"fluent-bit-defender/internal/simulator"
 )
 
@@ -202,18 +205,47 @@ func (w *world) arrives(n int) {
 	check(w.T, w.sink.Wait(w.process.While(w.patience()), func(records []flbhost.Record) bool { return len(records) >= n }))
 }
 
-// showTrouble prints the log of a scenario that failed, and fails one whose log
-// gives a secret away or tells of a fault in the plugin.
+// showTrouble prints the log of a scenario that failed, and fails one whose
+// engine wrote a secret anywhere or tells of a fault in the plugin.
 func (w *world) showTrouble() {
 	log := strings.Join(w.log(), "\n")
-	for _, never := range []string{"fake-secret-of-", "FakeRefreshToken", "eyJ", "AwABAAAA", "please report it"} {
-		if strings.Contains(log, never) {
-			w.Errorf("the log contains %q", never)
+	if strings.Contains(log, "please report it") {
+		w.Error("the log tells of a fault in the plugin")
+	}
+	var hunt secrettest.Hunt
+	hunt.Add("the documented refresh token", "AwABAAAAvPM1KaPlrEqdFSBzjqfTGAMxZGUTdM0t4B4...")
+	for value, what := range w.service.sim.Secrets() {
+		hunt.Add(what, value)
+	}
+	for name, content := range w.written() {
+		if found := hunt.In(content); len(found) > 0 {
+			w.Errorf("%s shows %v", name, found)
 		}
 	}
 	if w.Failed() {
 		w.Logf("the log:\n%s", log)
 	}
+}
+
+// written is what engines left behind, by name: log, state and storage. The
+// configuration is what the scenario wrote itself.
+func (w *world) written() map[string][]byte {
+	all := map[string][]byte{"the log": []byte(strings.Join(w.log(), "\n"))}
+	for _, folder := range []string{"state", "storage"} {
+		err := filepath.WalkDir(filepath.Join(w.options.Dir, folder), func(path string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) || err == nil && !entry.Type().IsRegular() {
+				return nil
+			}
+			if err == nil {
+				all[path], err = os.ReadFile(path)
+			}
+			return err
+		})
+		if err != nil {
+			w.Error(err)
+		}
+	}
+	return all
 }
 
 // service is the simulator behind a listener that tells of every request.
