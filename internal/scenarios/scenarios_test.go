@@ -57,7 +57,7 @@ func seedFrom(text string) uint64 {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// Scenarios wait for other processes most of the time.
-	if err := flag.Set("test.parallel", "14"); err != nil {
+	if err := flag.Set("test.parallel", "24"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)

@@ -81,7 +81,7 @@ func host(t *testing.T) flbhost.Host {
 
 // patience is how long a scenario waits for anything; it is not slept.
 func (w *world) patience() context.Context {
-	limit := 90 * time.Second
+	limit := 2 * time.Minute
 	if long {
 		limit = 20 * time.Minute
 	}
