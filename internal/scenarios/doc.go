@@ -8,7 +8,7 @@
 // what arrived, record by record.
 //
 // SCENARIOS=long runs the campaigns on a real clock instead of a compressed one
-// (a quarter of an hour; give go test a -timeout). SCENARIOS_SEED=n moves the
+// (eight minutes or more; give go test a -timeout). SCENARIOS_SEED=n moves the
 // moments of restarts and kills.
 //
 // It is made of tests only, and no room imports it.
