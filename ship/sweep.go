@@ -132,6 +132,7 @@ func (i *Instance) known(s *stream) (all map[[16]byte]bool, since time.Time, err
 }
 
 func (w *sweep) emitLate(page fetch.Page) error {
+	w.directory = w.source.Directory()
 	for _, alert := range page.Alerts {
 		if alert.Version.Before(w.from) || !alert.Version.Before(w.to) {
 			continue
