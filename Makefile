@@ -4,6 +4,10 @@ GO      ?= go
 CC      ?= cc
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 
+# Named, so that Go's test cache notices when Fluent Bit comes or goes.
+export FLUENT_BIT := $(or $(FLUENT_BIT),$(shell command -v fluent-bit 2>/dev/null))
+export VERSION
+
 BUILD   := build
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'

@@ -107,6 +107,7 @@ func reloadAndStop(instances ...string) func(*testing.T, *Process, *Sink, calls)
 			calls.wait(t, "InputCallbackCtx("+name+")", "")
 		}
 		check(t, p.Reload(patience(t)))
+		calls.wait(t, "Unregister", "") // the recording may lag behind the log
 		for _, name := range instances {
 			calls.wait(t, "InputCallbackCtx("+name+")", "Unregister")
 		}
