@@ -21,8 +21,8 @@ type batch struct {
 	through, since time.Time
 	before         uint64 // rows that came along and were seen before
 
-	refusals  int    // times refused since it was last changed
-	refusedAt uint64 // how many batches of all streams had been taken then
+	refusals int // times refused since it was last changed
+	evidence int // of these, how often the batch behind it was taken
 }
 
 // entry is one record of a batch.
@@ -52,7 +52,6 @@ type buffer struct {
 
 	mu      sync.Mutex
 	waiting int64
-	taken   uint64  // batches that Fluent Bit took
 	turns   []*lane // lanes with waiting batches, the next one first
 	room    chan struct{}
 }
@@ -174,7 +173,6 @@ func (w *buffer) after(l *lane) *batch {
 func (w *buffer) took(l *lane, b *batch) (through, since time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.taken++
 	size := int64(len(b.bytes))
 	w.waiting -= size
 	*l.tenant -= size
@@ -204,37 +202,37 @@ func (w *buffer) putBack(l *lane) {
 	}
 }
 
-// How a batch that is refused is treated: refused while others are taken, or
-// time and again, it is cut in half; a single record is given up only on the
-// stronger evidence that others are taken meanwhile.
+// How a batch that is refused is treated: time and again, it is cut in half. A
+// single record is given up only on the evidence that the batch behind it, of the
+// same stream and under the same tag, was taken in the same callback: what is
+// taken of others says nothing, for a full disk takes one tag and refuses another.
 const (
-	refusalsToHalve   = 3
-	refusalsToReplace = 10
+	refusalsToHalve   = 10
+	evidenceToHalve   = 3
+	evidenceToReplace = 10
 )
 
 // refused counts a refusal of l's first batch b and cuts it when the batch, not
 // Fluent Bit's state, looks like the reason. replace makes the record that goes
 // in place of one that is refused time and again.
-func (w *buffer) refused(l *lane, b *batch, replace func(entry, int) []byte) {
+func (w *buffer) refused(l *lane, b *batch, behindTaken bool, replace func(entry, int) []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	othersTaken := w.taken > b.refusedAt
 	b.refusals++
-	if b.refusals == 1 {
-		othersTaken = false // the count is from now on
+	if behindTaken {
+		b.evidence++
 	}
-	b.refusedAt = w.taken
 
 	switch {
-	case len(b.records) > 1 && (othersTaken && b.refusals >= refusalsToHalve || b.refusals >= refusalsToReplace):
+	case len(b.records) > 1 && (b.evidence >= evidenceToHalve || b.refusals >= refusalsToHalve):
 		first, second := b.halve()
 		l.batches = append([]*batch{first, second}, l.batches[1:]...)
-	case len(b.records) == 1 && othersTaken && b.refusals >= refusalsToReplace:
+	case len(b.records) == 1 && b.evidence >= evidenceToReplace:
 		stand := replace(b.records[0], len(b.bytes))
 		delta := int64(len(stand) - len(b.bytes))
 		w.waiting += delta
 		*l.tenant += delta
-		b.bytes, b.refusals = stand, 0
+		b.bytes, b.refusals, b.evidence = stand, 0, 0
 		b.records[0].end = len(stand)
 	}
 }

@@ -151,7 +151,7 @@ func TestCheckpointNeverPassesAWaitingBatch(t *testing.T) {
 
 func TestRefusedBatchIsHalved(t *testing.T) {
 	w := newBuffer(1<<20, 100)
-	l, other := waitingLane(), waitingLane()
+	l := waitingLane()
 	big := records(5, 10)
 	big.through = time.Unix(99, 0)
 	for k := range big.bytes {
@@ -159,18 +159,12 @@ func TestRefusedBatchIsHalved(t *testing.T) {
 	}
 	put(t, w, l, big)
 
-	refuse := func(othersTaken bool) {
-		if othersTaken {
-			put(t, w, other, records(1, 1))
-			w.took(other, other.batches[0])
-		}
-		w.refused(l, l.batches[0], nil)
-	}
-	for range refusalsToHalve {
+	refuse := func(behindTaken bool) { w.refused(l, l.batches[0], behindTaken, nil) }
+	for range evidenceToHalve {
 		refuse(true)
 	}
 	if len(l.batches) != 2 {
-		t.Fatalf("%d batches after %d refusals while others were taken, want 2", len(l.batches), refusalsToHalve)
+		t.Fatalf("%d batches after %d refusals while the batch behind was taken, want 2", len(l.batches), evidenceToHalve)
 	}
 	a, b := l.batches[0], l.batches[1]
 	if len(a.records) != 2 || len(b.records) != 3 || len(a.bytes) != 20 || len(b.bytes) != 30 {
@@ -185,15 +179,15 @@ func TestRefusedBatchIsHalved(t *testing.T) {
 		}
 	}
 
-	for range refusalsToReplace - 1 {
+	for range refusalsToHalve - 1 {
 		refuse(false)
 	}
 	if len(l.batches) != 2 {
-		t.Errorf("cut after %d refusals that say nothing of the batch", refusalsToReplace-1)
+		t.Errorf("cut after %d refusals that say nothing of the batch", refusalsToHalve-1)
 	}
 	refuse(false)
 	if len(l.batches) != 3 {
-		t.Errorf("not cut after %d refusals in a row", refusalsToReplace)
+		t.Errorf("not cut after %d refusals in a row", refusalsToHalve)
 	}
 }
 
@@ -203,15 +197,18 @@ func TestRefusedRecordIsReplacedOnlyOnEvidence(t *testing.T) {
 	put(t, w, l, records(1, 50))
 	stand := func(e entry, size int) []byte { return fmt.Appendf(nil, "%s was %d bytes", e.id, size) }
 
-	for range 5 * refusalsToReplace {
-		w.refused(l, l.batches[0], stand)
+	// A disk that is nearly full takes one tag's batches and refuses another's.
+	for range 100 {
+		put(t, w, other, records(1, 60))
+		w.took(other, other.batches[0])
+		w.refused(l, l.batches[0], false, stand)
 	}
 	if len(l.batches[0].bytes) != 50 {
-		t.Fatal("replaced although nothing else was taken: Fluent Bit may just be full")
+		t.Fatal("replaced although only others were taken: an alert is lost")
 	}
-	put(t, w, other, records(1, 1))
-	w.took(other, other.batches[0])
-	w.refused(l, l.batches[0], stand)
+	for range evidenceToReplace {
+		w.refused(l, l.batches[0], true, stand)
+	}
 	if got := string(l.batches[0].bytes); got != "0 was 50 bytes" {
 		t.Fatalf("the record is %q, want its replacement", got)
 	}

@@ -33,9 +33,14 @@ const (
 // one thread only; append may call Pause.
 func (i *Instance) Collect(e Evidence, append func(tag string, batch []byte) bool) {
 	i.commits.delayed.Store(e == Delayed)
+	if e == Direct {
+		// Fluent Bit says that something is paused, not what: that this callback
+		// comes shows that it is another instance.
+		i.pauses.paused.Store(false)
+	}
 	start := time.Now()
 	refused := 0
-	for !i.pauses.paused.Load() && !i.commits.failing.Load() && refused < refusalsARound && time.Since(start) < callbackBudget {
+	for i.open() && refused < refusalsARound && time.Since(start) < callbackBudget {
 		l, b := i.buffer.next()
 		if l == nil {
 			return
@@ -50,10 +55,12 @@ func (i *Instance) Collect(e Evidence, append func(tag string, batch []byte) boo
 		default:
 			refused++
 			// Perhaps it is this one batch: the one behind it tells.
-			if behind := i.buffer.after(l); behind != nil && append(tag, behind.bytes) {
+			behind := i.buffer.after(l)
+			taken := behind != nil && append(tag, behind.bytes)
+			if taken {
 				i.taken(l, behind)
 			}
-			i.buffer.refused(l, b, l.replacement)
+			i.buffer.refused(l, b, taken, l.replacement)
 		}
 		i.buffer.putBack(l)
 	}
@@ -65,7 +72,7 @@ func (i *Instance) Collect(e Evidence, append func(tag string, batch []byte) boo
 func (i *Instance) CollectBytes() []byte {
 	i.commits.delayed.Store(true)
 	var all []byte
-	for !i.pauses.paused.Load() && !i.commits.failing.Load() {
+	for i.open() {
 		l, b := i.buffer.next()
 		if l == nil {
 			break
@@ -81,6 +88,11 @@ func (i *Instance) CollectBytes() []byte {
 		}
 	}
 	return all
+}
+
+// open reports whether anything may be handed over.
+func (i *Instance) open() bool {
+	return !i.stopped.Load() && !i.pauses.paused.Load() && !i.commits.failing.Load()
 }
 
 // taken queues the commit of b, which Fluent Bit has taken.

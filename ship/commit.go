@@ -39,6 +39,8 @@ type committer struct {
 	delayed atomic.Bool // an append's answer covers only a buffer in memory
 	pauses  *pauses
 
+	flushing sync.Mutex // one transaction at a time
+
 	mu         sync.Mutex
 	queue      []queuedCommit     // oldest first
 	unbalanced map[state.Key]bool // it was said
@@ -171,6 +173,8 @@ func (c *committer) wait(notBefore time.Time) time.Duration {
 
 // flush commits what is due; lazy commits that are in the queue go along.
 func (c *committer) flush() error {
+	c.flushing.Lock()
+	defer c.flushing.Unlock()
 	due := c.due()
 	if len(due) == 0 {
 		return nil

@@ -442,15 +442,21 @@ func TestAWrongHostClockLosesNothing(t *testing.T) {
 }
 
 // TestOneWrongDateMovesNoWatermark has one of Microsoft's servers live in the
-// next year for one answer.
+// future for one answer.
 func TestOneWrongDateMovesNoWatermark(t *testing.T) {
+	for _, ahead := range []time.Duration{20 * time.Minute, 45 * time.Minute, 365 * 24 * time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) { oneWrongDate(t, ahead) })
+	}
+}
+
+func oneWrongDate(t *testing.T, ahead time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(t, "contoso")
 		e.service.set("contoso", "a", time.Minute)
 		e.start()
 		e.run(100)
 		polls := e.service.polls()
-		e.service.setClock(365 * 24 * time.Hour)
+		e.service.setClock(ahead)
 		for e.service.polls() == polls {
 			e.run(1)
 		}
@@ -751,4 +757,87 @@ func TestAuditAndRedeliver(t *testing.T) {
 		}
 		e.inst.Stop()
 	})
+}
+
+// TestAPanicInAPageLosesNothing: what was taken of a page and not yet queued is
+// taken again by the next poll.
+func TestAPanicInAPageLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, "contoso")
+		e.start()
+		e.run(5)
+		s := e.stream("contoso")
+		err := guard(func() error {
+			p := &poll{Instance: e.inst, stream: s, settings: s.settings.Load(), ctx: t.Context()}
+			defer p.forgetUnsealed()
+			now := time.Now().UTC()
+			p.take(fetch.Alert{ID: "a", Version: now, Raw: []byte(`{"id":"a"}`)}, now)
+			panic("in the second row")
+		})
+		if err == nil || len(s.seen) != 0 || s.sums.fresh != 0 || s.sums.read != 0 {
+			t.Errorf("%d are remembered as delivered, sums %d and %d (%v)", len(s.seen), s.sums.fresh, s.sums.read, err)
+		}
+		e.inst.Stop()
+	})
+}
+
+// TestAnImpossibleTimeStopsNobody: the state keeps years 1 to 9999, and a commit
+// that it refuses would hold up every tenant.
+func TestAnImpossibleTimeStopsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, "contoso", "fabrikam")
+		e.service.set("contoso", "far", 0)
+		e.service.tenants["contoso"]["far"] = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+		e.service.set("fabrikam", "b", time.Minute)
+		e.start()
+		e.run(100)
+		if len(e.got) != 2 || e.inst.commits.failing.Load() {
+			t.Errorf("%d records, want 2; log: %q", len(e.got), e.log)
+		}
+		e.inst.Stop()
+	})
+}
+
+// TestAPauseOfAnotherInputIsNotOurs: Fluent Bit tells all instances of a pause and
+// does not say whose it is.
+func TestAPauseOfAnotherInputIsNotOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, "contoso")
+		e.service.set("contoso", "a", time.Minute)
+		e.start()
+		e.inst.Pause()
+		e.run(70)
+		e.check(false)
+		e.inst.Stop()
+		if e.inst.Collect(Direct, func(string, []byte) bool { t.Error("handed over after Stop"); return true }); len(e.got) != 1 {
+			t.Errorf("%d records, want 1", len(e.got))
+		}
+	})
+}
+
+// TestARemovedTenantIsNotReadToItsEnd removes a tenant in the middle of a reading
+// without end.
+func TestARemovedTenantIsNotReadToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, "contoso")
+		ended := make(chan struct{})
+		var err error
+		if e.inst, err = e.hub.start(e.cfg, Options{Name: "test"}, endless{ended}); err != nil {
+			t.Fatal(err)
+		}
+		e.run(5)
+		without := *e.cfg
+		without.Tenants = nil
+		e.inst.apply(&without)
+		<-ended // else synctest finds everybody waiting for ever
+		e.inst.Stop()
+	})
+}
+
+type endless struct{ ended chan struct{} }
+
+func (r endless) Read(ctx context.Context, _ fetch.Window, _ fetch.Tokens, _ func(fetch.Page) error) (fetch.Result, error) {
+	<-ctx.Done()
+	close(r.ended)
+	return fetch.Result{}, ctx.Err()
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fluent-bit-defender/config"
@@ -48,6 +49,8 @@ type Instance struct {
 	polls     slots
 	backfills slots
 	wake      chan struct{}
+
+	stopped atomic.Bool // nothing more is handed over
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -158,6 +161,7 @@ func (i *Instance) Resume() { i.pauses.resume() }
 // Bit has safely taken is committed, what still waits is read again at the next
 // start.
 func (i *Instance) Stop() {
+	i.stopped.Store(true)
 	i.cancel()
 	ended := make(chan struct{})
 	go func() {
@@ -226,7 +230,7 @@ type clock struct {
 
 // clockJump is how far an answer's clock may be from what earlier ones showed
 // before another answer must confirm it.
-const clockJump = time.Hour
+const clockJump = 2 * time.Minute
 
 func (c *clock) now() time.Time {
 	c.mu.Lock()

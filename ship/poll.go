@@ -28,6 +28,9 @@ const (
 	// clockTolerance is how far Lookback's start may be off before it is reckoned
 	// again with Microsoft's clock.
 	clockTolerance = 30 * time.Second
+	// farBehind is how many overlaps a watermark may be behind before catching up
+	// counts as a backfill.
+	farBehind = 4
 	// clockAttempts are enough to hear of a wrong clock, to have it confirmed and to read.
 	clockAttempts = 4
 )
@@ -59,7 +62,11 @@ func (i *Instance) poll(ctx context.Context, s *stream) error {
 	set := s.settings.Load()
 	p := &poll{Instance: i, stream: s, settings: set, ctx: ctx}
 	defer p.endBackfill()
-	if i.buffer.full(s.backfill) || s.backfill && !p.beginBackfill() {
+	defer p.forgetUnsealed()
+	// What may bring whole pages takes one of the places for it before it asks:
+	// pages that wait for room in the buffer are memory too.
+	far := s.backfill || i.clock.now().Sub(s.watermark) > farBehind*set.tenant.Overlap
+	if i.buffer.full(far) || far && !p.beginBackfill() {
 		return errTurn
 	}
 
@@ -117,7 +124,7 @@ func (p *poll) emit(page fetch.Page) error {
 	}
 	if page.Backfill && !p.backfill {
 		p.backfill = true
-		if !p.beginBackfill() {
+		if !p.backfilling && !p.beginBackfill() {
 			return errTurn // what the page brought is on its way; the rest takes its turn
 		}
 	}
@@ -182,7 +189,7 @@ func (p *poll) encode(alert fetch.Alert, e entry) {
 // identify names one version of an alert, and says when it may be forgotten.
 // An alert without id or time is named by its whole text.
 func (p *poll) identify(alert fetch.Alert, date time.Time) (hash [16]byte, stamp time.Time) {
-	if alert.ID == "" || alert.Version.IsZero() {
+	if year := alert.Version.UTC().Year(); alert.ID == "" || alert.Version.IsZero() || year < 1 || year > 9999 {
 		sum := sha256.Sum256(alert.Raw)
 		return [16]byte(sum[:16]), date
 	}
@@ -204,11 +211,7 @@ func (p *poll) seal(backfill bool) error {
 	b.bytes = bytes.Clone(p.scratch)
 	p.scratch = p.scratch[:0]
 	if err := p.buffer.put(p.ctx, &p.lane, &b, backfill || p.backfill); err != nil {
-		for _, e := range b.records {
-			delete(p.seen, e.seen.Hash) // never handed over: the next poll must take it again
-		}
-		p.sums.fresh -= int64(len(b.records))
-		p.sums.read -= int64(len(b.records))
+		p.forgetRecords(b.records)
 		return err
 	}
 	return nil
@@ -240,4 +243,16 @@ func (p *poll) noteForeign(id, tenant string) {
 	}
 	p.foreign = true
 	p.log(p.stream).Error("Microsoft's answer holds an alert of another tenant; such go out without this tenant's name, flagged by foreign_tenant_id", "foreign_tenant_id", tenant, "id", id)
+}
+
+// forgetUnsealed forgets what a panic kept from being sealed.
+func (p *poll) forgetUnsealed() { p.forgetRecords(p.batch.records) }
+
+// forgetRecords makes the next poll take again what was never queued.
+func (p *poll) forgetRecords(records []entry) {
+	for _, e := range records {
+		delete(p.seen, e.seen.Hash)
+	}
+	p.sums.fresh -= int64(len(records))
+	p.sums.read -= int64(len(records))
 }

@@ -35,6 +35,7 @@ type verdict struct {
 	class  string
 	after  time.Duration
 	urgent bool // it does not pass by itself
+	final  bool // only new configuration helps
 }
 
 // judge decides what becomes of a stream whose read failed for the nth time in a row.
@@ -47,7 +48,7 @@ func judge(err error, failures int) verdict {
 		case auth.Slow:
 			v.after, v.urgent = max(slowRetry, diagnosis.RetryAfter), true
 		case auth.Never:
-			v.after, v.urgent = neverRetry, true
+			v.after, v.urgent, v.final = neverRetry, true, true
 		}
 		return v
 	}
@@ -97,6 +98,9 @@ func (i *Instance) failed(s *stream, err error) time.Duration {
 		level = slog.LevelError
 	}
 	args := []any{"next_try_in", v.after.Round(time.Second)}
+	if v.final {
+		args = []any{"next_try", "when the configuration changes"}
+	}
 	if lasting := now.Sub(t.since); lasting >= time.Minute {
 		args = append(args, "lasting", lasting.Round(time.Second))
 	}

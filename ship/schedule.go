@@ -12,7 +12,7 @@ import (
 
 const (
 	pollsAtOnce     = 32 // requests under way, all tenants of an instance
-	backfillsAtOnce = 4
+	backfillsAtOnce = 8
 	// startSpread is how much time each stream is given in the first round, so
 	// that a few tenants start at once and thousands do not.
 	startSpread = 20 * time.Millisecond
@@ -110,7 +110,12 @@ func (i *Instance) pop() (*stream, time.Duration) {
 // turn polls s once and puts it back into the schedule.
 func (i *Instance) turn(ctx context.Context, s *stream) {
 	polled := s.settings.Load()
-	err := guard(func() error { return i.read(ctx, s) })
+	turn, cancel := context.WithCancel(ctx)
+	defer cancel()
+	i.mu.Lock()
+	s.cancel = cancel
+	i.mu.Unlock()
+	err := guard(func() error { return i.read(turn, s) })
 	now := i.now()
 	var due time.Time
 	switch {
@@ -119,6 +124,8 @@ func (i *Instance) turn(ctx context.Context, s *stream) {
 	case err == nil:
 		i.succeeded(s)
 		due = i.next(s, now)
+	case turn.Err() != nil:
+		due = now // removed meanwhile, and perhaps back again
 	case errors.Is(err, errTurn):
 		due = now.Add(turnRetry)
 	default:

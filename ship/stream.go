@@ -38,6 +38,7 @@ type stream struct {
 	phase   float64 // its place in the interval, 0 to 1
 	place   int     // in the schedule's heap, −1 when not in it
 	polling bool
+	cancel  context.CancelFunc // of the turn that runs, or ran last
 	// When it is swept next, and whether alerts are asked for again.
 	sweepAt   time.Time
 	redeliver bool

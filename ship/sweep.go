@@ -62,6 +62,7 @@ func (i *Instance) sweep(ctx context.Context, s *stream) error {
 	polled := s.from(set.tenant.Overlap, 0, i.clock.now())
 	w := &sweep{poll: poll{Instance: i, stream: s, settings: set, ctx: ctx}, to: polled, polled: polled}
 	defer w.endBackfill()
+	defer w.forgetUnsealed()
 	if !w.beginBackfill() {
 		return errTurn // enough others read far back
 	}

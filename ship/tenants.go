@@ -3,10 +3,12 @@ package ship
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"syscall"
 	"time"
 
 	"fluent-bit-defender/config"
@@ -23,7 +25,7 @@ func (i *Instance) watch(ctx context.Context) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	files := i.config.Files()
-	last := fingerprint(files)
+	last, said := fingerprint(files), ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -36,15 +38,21 @@ func (i *Instance) watch(ctx context.Context) {
 		}
 		last = current
 		cfg, err := i.config.Reload()
+		if faults := (*config.Faults)(nil); errors.As(err, &faults) {
+			files = faults.Files // what is repaired may be in a file that was not known before
+		}
 		if err != nil {
+			if said == err.Error() {
+				continue
+			}
+			said = err.Error()
 			i.slog.Error("the changed configuration is not used, the last good one stays", "error", err)
 			continue
 		}
 		for _, refused := range i.apply(cfg) {
 			i.slog.Error("part of the changed configuration is not used", "error", refused)
 		}
-		files = cfg.Files()
-		last = fingerprint(files)
+		files, said = cfg.Files(), ""
 	}
 }
 
@@ -57,7 +65,11 @@ func fingerprint(files []string) string {
 			all = fmt.Appendf(all, "%s %v\n", file, err)
 			continue
 		}
-		all = fmt.Appendf(all, "%s %d %d %v\n", file, info.ModTime().UnixNano(), info.Size(), info.Sys())
+		all = fmt.Appendf(all, "%s %d %d", file, info.ModTime().UnixNano(), info.Size())
+		if unix, ok := info.Sys().(*syscall.Stat_t); ok { // not the time it was read: we read it
+			all = fmt.Appendf(all, " %d %v", unix.Ino, unix.Ctim)
+		}
+		all = append(all, '\n')
 	}
 	return string(all)
 }
@@ -194,6 +206,9 @@ func (i *Instance) hurry(s *stream) {
 // committed; its checkpoint stays for its return.
 func (i *Instance) remove(s *stream) {
 	s.removed = true
+	if s.cancel != nil {
+		s.cancel() // nothing more is asked, however long the poll would go on
+	}
 	if s.place >= 0 {
 		heap.Remove(&i.queue, s.place)
 	}

@@ -41,7 +41,7 @@ func (simulateCommand) Help() string {
 
 Examples:
   defenderctl simulate --tenants-file /tmp/tenants.yaml
-  defenderctl simulate --tenants 200 --alerts 1500 --rate 60 --limit -1
+  defenderctl simulate --tenants 200 --alerts 1500 --rate 60 --limit=-1
   defenderctl simulate --fault aadsts:50173@fabrikam --fault status:503@adatum --fault hang@contoso/token
 
 Kinds of fault: status:503, aadsts:50173, html, raw:FILE, hang, reset, big, cut, abort, slow:10s, partial206, warning199,
