@@ -29,9 +29,9 @@ func printTable(to io.Writer, rows []*finding, several bool) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(input, tenant, feed, text string) {
 		if several {
-			fmt.Fprint(table, input, "\t")
+			fmt.Fprint(table, inLine(input), "\t")
 		}
-		fmt.Fprint(table, tenant, "\t", feed, "\t", text, "\n")
+		fmt.Fprint(table, inLine(tenant), "\t", inLine(feed), "\t", inLine(text), "\n")
 	}
 	line("INPUT", "TENANT", "FEED", "RESULT")
 	for _, r := range rows {

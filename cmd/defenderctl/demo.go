@@ -64,7 +64,7 @@ func (c demoCommand) perform(ctx context.Context, out *console) (err error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	screen := newScreen(out.data, c.Plain)
+	screen := newScreen(out.screen, c.Plain)
 	engine, err := c.engine(limited, screen, folder)
 	if err != nil {
 		return err

@@ -105,6 +105,9 @@ const (
 type row struct{ time, customer, severity, mark, title, product, about string }
 
 func (s *screen) row(r row, severityColour string) {
+	for _, cell := range []*string{&r.customer, &r.severity, &r.title, &r.product, &r.about} {
+		*cell = inLine(*cell)
+	}
 	between := strings.Repeat(" ", betweenWidth)
 	titleWidth := s.width - timeWidth - customerWidth - severityWidth - aboutWidth - 4*betweenWidth
 	product := ""

@@ -33,7 +33,7 @@ func (m messages) fault(err error) {
 func (m messages) lines(prefix, text string) {
 	var all strings.Builder
 	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintf(&all, "defenderctl: %s%s\n", prefix, line)
+		fmt.Fprintf(&all, "defenderctl: %s%s\n", prefix, shown(line))
 	}
 	_, _ = io.WriteString(m.to, all.String())
 }

@@ -20,7 +20,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(&console{data: stdout, say: say}),
+		kong.Bind(&console{data: &visible{to: stdout}, screen: stdout, say: say}),
 	)
 	if err != nil {
 		panic(err) // the commands struct itself is wrong: every run of every test meets it
@@ -44,8 +44,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // console is what a command may write to.
 type console struct {
-	data io.Writer // stdout: data and nothing else, so that it can be piped
-	say  messages  // stderr: everything meant for a person
+	data   io.Writer // stdout: data and nothing else, so that it can be piped
+	screen io.Writer // stdout as it is, for a command that paints
+	say    messages  // stderr: everything meant for a person
 }
 
 // errReported makes the exit code 1 when the command's own output has already said why.
