@@ -96,7 +96,7 @@ func (t *attempt) notSaved(err error) *Diagnosis {
 func (t *attempt) unreadable(err error) *Diagnosis {
 	d := t.diagnosis(row{
 		Summary: "the stored refresh token cannot be read",
-		Action:  "restore the state key (State_Key_File) that sealed it, or move the contents of State_Path elsewhere and start anew",
+		Action:  "restore the state key (State_Key_File) that sealed it, or start anew with defenderctl state reset --all, which sets the old state aside",
 		Who:     MSSP, Retry: Slow,
 	})
 	d.Detail = t.used.clean(err.Error(), longestDetail)
