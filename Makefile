@@ -15,7 +15,7 @@ say      = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test bench lint vulncheck memcheck docker compose-test clean
+.PHONY: help build sbom reproducible demo test bench lint vulncheck memcheck docker compose-test clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,23 @@ build: ## build/in_defender.so (the plugin) and build/defenderctl (the tool)
 	$(GOBUILD) -buildmode=c-shared -o $(BUILD)/in_defender.so ./plugin
 	@rm -f $(BUILD)/in_defender.h
 	$(GOBUILD) -o $(BUILD)/defenderctl ./cmd/defenderctl
+
+sbom: build ## what the two are made of: build/*.cdx.json (CycloneDX)
+	@cd tools && $(GO) build -o ../$(BUILD)/tools/ ./sbom
+	@$(BUILD)/tools/sbom -version '$(VERSION)' $(BUILD)/in_defender.so $(BUILD)/defenderctl
+	@ls $(BUILD)/*.cdx.json
+
+# Apart in all that should not matter: folder, caches, time zone, umask.
+reproducible: ## the last commit, built twice in different places, gives the same bytes
+	@set -e; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	  for place in here over/there; do \
+	    mkdir -p "$$work/$$place/tmp"; git archive HEAD | tar x -C "$$work/$$place"; \
+	    (cd "$$work/$$place"; case $$place in here) umask 022; export TZ=UTC ;; *) umask 077; export TZ=Asia/Tokyo LANG=C ;; esac; \
+	     GOCACHE="$$PWD/cache" TMPDIR="$$PWD/tmp" $(MAKE) -s build VERSION='$(VERSION)'); \
+	  done; \
+	  for file in in_defender.so defenderctl; do \
+	    cmp "$$work/here/$(BUILD)/$$file" "$$work/over/there/$(BUILD)/$$file"; (cd "$$work/here/$(BUILD)"; sha256sum $$file); \
+	  done
 
 demo: build ## three simulated customers, the plugin, their alerts on your screen (30 s)
 	@$(BUILD)/defenderctl demo --plugin $(BUILD)/in_defender.so
@@ -40,7 +57,7 @@ test: ## every test with the race detector; skipped ones are named, with the rea
 bench: ## what an alert and an empty poll cost: MB/s and allocations, beside gjson.Valid over the same bytes
 	$(GO) test -run '^$$' -bench . -benchmem ./record ./ship
 
-lint: ## gofmt, go vet, staticcheck and the import rules (internal/arch)
+lint: ## gofmt, go vet, staticcheck, the import rules (internal/arch) and govulncheck
 	$(call say,gofmt)
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
 	  test -z "$$unformatted" || { echo "not gofmt'd:"; echo "$$unformatted"; exit 1; } >&2
@@ -51,6 +68,11 @@ lint: ## gofmt, go vet, staticcheck and the import rules (internal/arch)
 	@$(BUILD)/tools/staticcheck ./...
 	$(call say,import rules)
 	@$(GO) test ./internal/arch
+	$(call say,govulncheck)
+	@cd tools && $(GO) build -o ../$(BUILD)/tools/ golang.org/x/vuln/cmd/govulncheck
+	@out=$$($(BUILD)/tools/govulncheck ./... 2>&1) && echo "$$out" || case "$$out" in \
+	  *'fetching vulnerabilities: '*) echo "SKIP: its database cannot be reached: $${out##*fetching vulnerabilities: }" ;; \
+	  *) echo "$$out" >&2; exit 1 ;; esac
 
 vulncheck: ## known vulnerabilities in what the plugin links (asks vuln.go.dev)
 	@cd tools && $(GO) build -o ../$(BUILD)/tools/ golang.org/x/vuln/cmd/govulncheck
