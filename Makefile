@@ -10,7 +10,8 @@ export VERSION
 
 BUILD   := build
 LDFLAGS := -s -w -X main.version=$(VERSION)
-GOBUILD := CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+# -g0: the C compiler's debug information names the folder; it is stripped, and the build id would still tell.
+GOBUILD := CGO_ENABLED=1 CGO_CFLAGS='-O2 -g0' $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 say      = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
 .DEFAULT_GOAL := help
